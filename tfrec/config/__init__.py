@@ -1,0 +1,28 @@
+"""Typed configuration of an experiment: one YAML file, one object a stage."""
+
+from tfrec.config.loading import dump_config, load_config
+from tfrec.config.schema import (
+    CategoricalColumn,
+    DataConfig,
+    EvaluationConfig,
+    ExperimentConfig,
+    ExportConfig,
+    RankingConfig,
+    RetrievalConfig,
+    TextConfig,
+    TrainingConfig,
+)
+
+__all__ = [
+    "CategoricalColumn",
+    "DataConfig",
+    "EvaluationConfig",
+    "ExperimentConfig",
+    "ExportConfig",
+    "RankingConfig",
+    "RetrievalConfig",
+    "TextConfig",
+    "TrainingConfig",
+    "dump_config",
+    "load_config",
+]
