@@ -1,0 +1,20 @@
+"""Prints the effective configuration of an experiment."""
+
+from pathlib import Path
+
+import click
+
+from pipelines.options import config_option
+from pipelines.running import run
+from tfrec.config import dump_config, load_config
+
+
+@click.command()
+@config_option
+def command(config: Path | None) -> None:
+    """Print the effective configuration, defaults included, as YAML."""
+    click.echo(dump_config(load_config(config)), nl=False)
+
+
+if __name__ == "__main__":
+    run(command)
