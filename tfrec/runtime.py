@@ -17,8 +17,9 @@ def use_keras_2() -> None:
     Raises:
         ImportError: if TensorFlow was already imported with Keras 3.
     """
-    chosen = os.environ.get(LEGACY_KERAS_FLAG, "").lower() in ("1", "true")
-    if "tensorflow" in sys.modules and not chosen:
+    tensorflow = sys.modules.get("tensorflow")
+    # TensorFlow's own note of what it chose: the environment may have changed since.
+    if tensorflow is not None and not getattr(tensorflow, "_tf_uses_legacy_keras", False):
         raise ImportError(
             "tfrec needs Keras 2, but TensorFlow was already imported with Keras 3. "
             f"Import tfrec before tensorflow, or set {LEGACY_KERAS_FLAG}=1 in the environment."

@@ -4,11 +4,11 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import keras_nlp
 import tensorflow as tf
 
 from tfrec.errors import UserError
 from tfrec.files import read_json
+from tfrec.towers.bert.library import keras_nlp
 
 _ACTIVATIONS = {
     "gelu": lambda x: tf.nn.gelu(x, approximate=False),

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import keras_nlp
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -12,6 +11,7 @@ import tensorflow as tf
 
 from tfrec.errors import UserError
 from tfrec.towers.bert.architecture import BertArchitecture
+from tfrec.towers.bert.library import keras_nlp
 from tfrec.towers.bert.weights import BertFiles
 
 _WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
