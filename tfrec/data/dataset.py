@@ -1,0 +1,147 @@
+"""A prepared data set, opened for reading."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tfrec.data.manifest import Manifest, check_files, read_manifest
+from tfrec.data.records import Histories, read_histories
+from tfrec.errors import UserError
+from tfrec.files import read_json
+
+ITEMS = "items.parquet"
+VOCABULARIES = "vocabularies.json"
+VALUES_SUFFIX = "__values"
+
+
+@dataclass(frozen=True)
+class CategoryTable:
+    """The values of a categorical column of the catalogue.
+
+    Attributes:
+        vocabulary: the values; position 0 is padding ("").
+        values: int32 `[N+1, M]`, positions in `vocabulary` by item index, padded with 0.
+    """
+
+    vocabulary: list[str]
+    values: np.ndarray
+
+
+class PreparedDataset:
+    """A folder that `tfrec data prepare` wrote.
+
+    Example:
+        >>> dataset = PreparedDataset.open("data")           # doctest: +SKIP
+        >>> dataset.histories("train").lengths.mean()        # doctest: +SKIP
+    """
+
+    def __init__(self, path: Path, manifest: Manifest):
+        self.path = path
+        self.manifest = manifest
+
+    @classmethod
+    def open(cls, path: str | Path, *, verify: bool = False) -> "PreparedDataset":
+        """Opens the data set in the folder `path`.
+
+        Args:
+            path: the folder.
+            verify: whether to compare the checksums of all files, not only their sizes.
+
+        Raises:
+            UserError: if it is missing, half-copied, damaged or of another version.
+        """
+        path = Path(path)
+        manifest = read_manifest(path)
+        check_files(path, manifest, verify=verify)
+        return cls(path, manifest)
+
+    @cached_property
+    def items(self) -> pd.DataFrame:
+        """The item table; row `r` is the item of index `r + 1`."""
+        return pd.read_parquet(self.path / ITEMS)
+
+    @property
+    def num_items(self) -> int:
+        """N; item indices are 1..N."""
+        return self.manifest.num_items
+
+    @property
+    def event_types(self) -> list[str]:
+        """Event names; event index `e` is name `e - 1`."""
+        return self.manifest.event_types
+
+    @property
+    def target_events(self) -> list[str]:
+        """Event names that count as a hit."""
+        return self.manifest.target_events
+
+    @property
+    def target_event_indices(self) -> list[int]:
+        """Event indices (from 1) that count as a hit."""
+        return [self.event_types.index(name) + 1 for name in self.target_events]
+
+    @property
+    def context_columns(self) -> list[str]:
+        """Event columns that are known when asking, in the order of the configuration."""
+        return list(self.manifest.context_vocabularies)
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 over the checksums of all files: identifies the content."""
+        return self.manifest.checksum
+
+    def files(self, split: str) -> list[str]:
+        """Returns the sorted TFRecord paths of a split.
+
+        Raises:
+            UserError: if there is no such split; the message names those that are.
+        """
+        if split not in self.manifest.splits:
+            valid = ", ".join(self.manifest.splits)
+            raise UserError(f"there is no split {split!r}; choose one of {valid}")
+        prefix = f"{split}/"
+        return [
+            str(self.path / name) for name in sorted(self.manifest.files) if name.startswith(prefix)
+        ]
+
+    def histories(self, split: str) -> Histories:
+        """Reads all shoppers of a split into memory, in record order.
+
+        Raises:
+            UserError: if there is no such split.
+        """
+        return read_histories(
+            self.files(split),
+            context=self.context_columns,
+            targets=split != "train",
+        )
+
+    def item_index(self) -> dict[str, int]:
+        """Returns the item index (from 1) of every item id."""
+        return {item: i for i, item in enumerate(self.items["item_id"], start=1)}
+
+    def categories(self, column: str) -> CategoryTable:
+        """Returns the values of a categorical column of the catalogue.
+
+        Raises:
+            UserError: if the data set was prepared without that column.
+        """
+        if column not in self.manifest.categorical_columns:
+            known = ", ".join(self.manifest.categorical_columns) or "none"
+            raise UserError(
+                f"the data set {self.path} has no categorical column `{column}` (it has: {known}); "
+                "add it to data.categorical_columns and prepare the data set again"
+            )
+        vocabulary = ["", *read_json(self.path / VOCABULARIES)["categories"][column]]
+        rows = self.items[f"{column}{VALUES_SUFFIX}"]
+        lengths = rows.map(len).to_numpy()
+        values = np.zeros((self.num_items + 1, max(1, int(lengths.max(initial=0)))), np.int32)
+        if lengths.sum():
+            flat = np.concatenate([np.asarray(row, dtype=object) for row in rows])
+            owner = np.repeat(np.arange(1, self.num_items + 1), lengths)
+            starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
+            values[owner, np.arange(len(flat)) - starts] = pd.Index(vocabulary).get_indexer(flat)
+        return CategoryTable(vocabulary, values)
