@@ -222,6 +222,10 @@ class BertTokenizer(tf.Module):
             texts = tf_text.normalize_utf8(texts, "NFD")
             texts = tf.strings.regex_replace(texts, _ACCENTS, "")
         if self.settings.lowercase:
+            # `lower` follows the locale of the process (Turkish has another small letter for
+            # "I") and the place in the word (a final sigma); a vocabulary expects neither.
+            texts = tf.strings.regex_replace(texts, "I", "i")
+            texts = tf.strings.regex_replace(texts, "Σ", "σ")
             texts = tf.strings.lower(texts, encoding="utf-8")
         return texts
 

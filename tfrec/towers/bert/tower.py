@@ -4,13 +4,12 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
-import keras_nlp
 import tensorflow as tf
 
 from tfrec.errors import UserError
 from tfrec.towers.bert.architecture import BertArchitecture
 from tfrec.towers.bert.importer import load_weights
-from tfrec.towers.bert.tokenizer import BertTokenizer, Tokens, TokenizerSettings
+from tfrec.towers.bert.tokenizer import BertTokenizer, TokenizerSettings, Tokens
 from tfrec.towers.bert.weights import BertFiles
 
 Policy = Literal["frozen", "top-n", "full"]
@@ -38,7 +37,6 @@ class BertTextTower(tf.keras.layers.Layer):
             BERT has.
 
     Example:
-
     ```python
     tower = BertTextTower.from_files(find_weights())
     vectors = tower(tf.constant(["red cotton dress", "usb cable"]))  # float32 [2, 384]
