@@ -26,8 +26,10 @@ demo: $(RUNTIME) ## Install, then train, evaluate, export and serve a recommende
 	@$(BIN)/tfrec demo $(ARGS)
 
 install: $(RUNTIME) ## Make .venv with the tfrec command in it.
+	@echo "$(BIN)/tfrec is ready"
 
 install-dev: $(DEV) ## The same with what the tests need.
+	@echo "$(BIN)/tfrec and the tools of the tests are ready"
 
 test: lint ## Run ruff, mypy and the tests that take less than a minute each.
 	@echo "== pytest"
@@ -64,7 +66,7 @@ clean: ## Remove the environment, caches and the demo's folder.
 define environment
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' \
 		2> /dev/null || { echo "error: tfrec needs Python 3.11 with its venv module, and \
-	`$(PYTHON)` is not that; install it (Debian: python3.11-venv) or name one with \
+	$(PYTHON) is not that; install it (Debian: python3.11-venv) or name yours with \
 	make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@if [[ -e $(VENV)/.installing ]] || \
 		[[ "$$($(BIN)/pip --version 2> /dev/null)" != *" $(CURDIR)/$(VENV)/"* ]]; then \

@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
     last_shown = started
     found = 0
     output: list[str] = []
-    print(f"installing {total} packages of {lock}", flush=True)
+    print(f"installing {lock} ({total} package{'s' * (total != 1)})", flush=True)
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
