@@ -1,0 +1,1 @@
+"""Serving: a client, and an embedded server that speaks TensorFlow Serving's protocol."""

@@ -1,0 +1,219 @@
+"""One model's versions: which should be loaded, which are, and who answers a request."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from serving.model_folder import versions_of
+from serving.server.servable import Servable
+from serving.server.states import State, StatusBoard
+from serving.server.statuses import Code, ServingError
+
+log = logging.getLogger("serving.server")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Which of a model's versions should be loaded.
+
+    Attributes:
+        kind: the newest `count`, every one, or those in `versions`.
+    """
+
+    kind: Literal["latest", "all", "specific"] = "latest"
+    count: int = 1
+    versions: tuple[int, ...] = ()
+
+    def choose(self, available: set[int]) -> list[int]:
+        """Returns the versions to load out of `available`, newest first."""
+        newest_first = sorted(available, reverse=True)
+        if self.kind == "latest":
+            return newest_first[: self.count]
+        if self.kind == "all":
+            return newest_first
+        return [version for version in newest_first if version in self.versions]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A model to serve: its name, where its versions are, which of them, and their labels."""
+
+    name: str
+    base_path: Path
+    policy: Policy = Policy()
+    labels: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class _Failure:
+    """A version whose load failed: how often, and when to try again (None: never)."""
+
+    tries: int
+    retry_at: float | None
+
+
+class ServedModel:
+    """Keeps one model's loaded versions in step with its folder.
+
+    `reconcile` is called by one thread; `acquire` and `statuses` by any.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        load: Callable[[str, int, Path], Servable],
+        *,
+        max_retries: int = 5,
+        retry_seconds: float = 60.0,
+    ) -> None:
+        self.config = config
+        self.statuses = StatusBoard()
+        self._load = load
+        self._max_retries = max_retries
+        self._retry_seconds = retry_seconds
+        self._servables: dict[int, Servable] = {}
+        self._failures: dict[int, _Failure] = {}
+        self._lock = threading.Lock()
+        self._closing: list[threading.Thread] = []
+        self._complaint = ""
+
+    def acquire(self, version: int | None = None, label: str = "") -> Servable:
+        """Returns a loaded version, counted as in use; the caller releases it.
+
+        Raises:
+            ServingError: NOT_FOUND if it is not loaded, INVALID_ARGUMENT for an unknown label.
+        """
+        name = self.config.name
+        if label:
+            if label not in self.config.labels:
+                raise ServingError(
+                    Code.INVALID_ARGUMENT, f"Unrecognized servable version label: {label}"
+                )
+            version = self.config.labels[label]
+        with self._lock:
+            if version is None and self._servables:
+                version = max(self._servables)
+            servable = self._servables.get(version) if version is not None else None
+            if servable is None:
+                wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+                raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {wanted}")
+            servable.acquire()
+            return servable
+
+    def available(self) -> list[int]:
+        """Returns the versions that answer requests, newest first."""
+        with self._lock:
+            return sorted(self._servables, reverse=True)
+
+    def reconcile(self) -> None:
+        """Looks at the folder once: loads what should be there, then unloads what should not."""
+        folders = self._folders()
+        if folders is None:
+            return
+        wanted = self.config.policy.choose(set(folders))
+        for version in [version for version in self._failures if version not in wanted]:
+            del self._failures[version]
+            status = self.statuses.get(version)
+            if status is not None and status.state != State.END:
+                self.statuses.post(version, State.END, status.code, status.text)
+        for version in wanted:
+            if version not in self._servables and self._may_try(version):
+                self._try_to_load(version, folders[version])
+        stale = [version for version in self.available() if version not in wanted]
+        # Nothing is unloaded before something that replaces it answers.
+        if stale and (not wanted or any(version in self._servables for version in wanted)):
+            for version in stale:
+                self._retire(version)
+
+    def close(self) -> None:
+        """Unloads every version, each after its requests under way."""
+        for version in self.available():
+            self._retire(version)
+        for thread in self._closing:
+            thread.join()
+
+    def _folders(self) -> dict[int, Path] | None:
+        """Returns the version folders, or None where there is no answer, so nothing changes."""
+        try:
+            folders = versions_of(self.config.base_path)
+        except OSError as error:
+            self._complain(
+                f"cannot look into {self.config.base_path} ({error.strerror}); "
+                "loaded versions keep serving"
+            )
+            return None
+        if not folders:
+            self._complain(f"there is no version in {self.config.base_path}")
+        elif self._complaint:
+            self._complaint = ""
+        return folders
+
+    def _complain(self, what: str) -> None:
+        # Polling asks every second; one line a trouble is enough.
+        if what != self._complaint:
+            self._complaint = what
+            log.warning("model %s: %s", self.config.name, what)
+
+    def _may_try(self, version: int) -> bool:
+        failure = self._failures.get(version)
+        if failure is None:
+            return True
+        return failure.retry_at is not None and time.monotonic() >= failure.retry_at
+
+    def _try_to_load(self, version: int, folder: Path) -> None:
+        name = self.config.name
+        if version not in self._failures:
+            self.statuses.post(version, State.START)
+        self.statuses.post(version, State.LOADING)
+        started = time.monotonic()
+        try:
+            servable = self._load(name, version, folder)
+        except ServingError as error:
+            self._note_failure(version, error)
+            return
+        self._failures.pop(version, None)
+        with self._lock:
+            self._servables[version] = servable
+        self.statuses.post(version, State.AVAILABLE)
+        log.info(
+            "model %s: version %d is available (loaded in %.1f s)",
+            name,
+            version,
+            time.monotonic() - started,
+        )
+
+    def _note_failure(self, version: int, error: ServingError) -> None:
+        tries = self._failures[version].tries + 1 if version in self._failures else 1
+        again = tries <= self._max_retries
+        retry_at = time.monotonic() + self._retry_seconds if again else None
+        self._failures[version] = _Failure(tries, retry_at)
+        if not again:
+            self.statuses.post(version, State.END, error.code, error.text)
+        serving = self.available()
+        log.error(
+            "model %s: version %d cannot be loaded (%s); %s; %s",
+            self.config.name,
+            version,
+            " ".join(str(error).split()),
+            f"version {serving[0]} keeps serving" if serving else "nothing is served",
+            f"trying again in {self._retry_seconds:.0f} s" if again else "giving up",
+        )
+
+    def _retire(self, version: int) -> None:
+        with self._lock:
+            servable = self._servables.pop(version)
+        self.statuses.post(version, State.UNLOADING)
+
+        def finish() -> None:
+            servable.close_when_idle()
+            self.statuses.post(version, State.END)
+            log.info("model %s: version %d is unloaded", self.config.name, version)
+
+        thread = threading.Thread(target=finish, name=f"unload-{self.config.name}-{version}")
+        thread.daemon = True
+        thread.start()
+        self._closing = [*(one for one in self._closing if one.is_alive()), thread]

@@ -1,0 +1,52 @@
+"""The messages of TensorFlow Serving's wire format, without TensorFlow.
+
+The classes live in a descriptor pool of their own. The public stubs (``tensorflow_serving.apis``)
+register the same names in protobuf's default pool and import all of TensorFlow (seconds, and
+hundreds of megabytes); here both can be used in one process, and the bytes are the same.
+"""
+
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+from serving.protos import DESCRIPTORS
+
+
+def _load_pool() -> descriptor_pool.DescriptorPool:
+    pool = descriptor_pool.DescriptorPool()
+    for file in descriptor_pb2.FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file:
+        pool.Add(file)
+    return pool
+
+
+POOL = _load_pool()
+
+
+def _message(name: str) -> Any:
+    return message_factory.GetMessageClass(POOL.FindMessageTypeByName(name))
+
+
+TensorProto = _message("tensorflow.TensorProto")
+TensorShapeProto = _message("tensorflow.TensorShapeProto")
+SignatureDef = _message("tensorflow.SignatureDef")
+MetaGraphDef = _message("tensorflow.MetaGraphDef")
+SavedModel = _message("tensorflow.SavedModel")
+RunOptions = _message("tensorflow.RunOptions")
+ConfigProto = _message("tensorflow.ConfigProto")
+
+ModelSpec = _message("tensorflow.serving.ModelSpec")
+PredictRequest = _message("tensorflow.serving.PredictRequest")
+PredictResponse = _message("tensorflow.serving.PredictResponse")
+GetModelMetadataRequest = _message("tensorflow.serving.GetModelMetadataRequest")
+GetModelMetadataResponse = _message("tensorflow.serving.GetModelMetadataResponse")
+SignatureDefMap = _message("tensorflow.serving.SignatureDefMap")
+GetModelStatusRequest = _message("tensorflow.serving.GetModelStatusRequest")
+GetModelStatusResponse = _message("tensorflow.serving.GetModelStatusResponse")
+ModelVersionStatus = _message("tensorflow.serving.ModelVersionStatus")
+ModelConfig = _message("tensorflow.serving.ModelConfig")
+ModelServerConfig = _message("tensorflow.serving.ModelServerConfig")
+PredictionLog = _message("tensorflow.serving.PredictionLog")
+
+DATA_TYPES: dict[str, int] = {
+    value.name: value.number for value in POOL.FindEnumTypeByName("tensorflow.DataType").values
+}

@@ -1,0 +1,240 @@
+"""Small SavedModels with the signatures of the exported ones, and answers known by hand.
+
+Six items on a line; the score of an item is minus its distance to the mean place of the known
+items of the history (place 0 without any). Unknown ids are skipped.
+"""
+
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+
+ITEMS = ("A1", "A2", "B1", "B2", "C1", "Ü-ber")
+TITLES = ("red mug", "blue mug", "red plate", "blue plate", "candle", "Käse 起司")
+PRICES = (1.5, 2.5, 3.0, 4.0, 0.99, float("nan"))
+K = 4
+
+STRINGS = tf.TensorSpec([None], tf.string)
+STRING_ROWS = tf.TensorSpec([None, None], tf.string)
+HISTORY = {
+    "history_item_id": STRING_ROWS,
+    "history_event": STRING_ROWS,
+    "history_timestamp": tf.TensorSpec([None, None], tf.int64),
+}
+EXCLUDE = {"exclude_item_id": STRING_ROWS}
+CONTEXT = {"context_country": STRINGS}
+
+
+def signature(specs):
+    """Makes a function of a dictionary a concrete function with named inputs."""
+
+    def wrap(function):
+        return tf.function(lambda **inputs: function(inputs)).get_concrete_function(
+            **{
+                name: tf.TensorSpec(spec.shape, spec.dtype, name=name)
+                for name, spec in specs.items()
+            }
+        )
+
+    return wrap
+
+
+class TinyModel(tf.Module):
+    """One module that holds every signature; `offset` is added to all scores, to tell versions."""
+
+    def __init__(self, offset: float = 0.0, vocabulary: Path | None = None):
+        super().__init__()
+        if vocabulary is None:
+            rows = tf.lookup.KeyValueTensorInitializer(
+                tf.constant(ITEMS), tf.range(1, len(ITEMS) + 1, dtype=tf.int64)
+            )
+        else:
+            self.vocabulary = tf.saved_model.Asset(str(vocabulary))
+            rows = tf.lookup.TextFileInitializer(
+                self.vocabulary.asset_path,
+                tf.string,
+                tf.lookup.TextFileIndex.WHOLE_LINE,
+                tf.int64,
+                tf.lookup.TextFileIndex.LINE_NUMBER,
+            )
+        self.one_based = vocabulary is None
+        self.table = tf.lookup.StaticHashTable(rows, 0 if vocabulary is None else -1)
+        self.ids = tf.constant(ITEMS)
+        self.titles = tf.constant(("", *TITLES))
+        self.prices = tf.constant((float("nan"), *PRICES))
+        self.offset = tf.Variable(offset)
+
+    def rows(self, ids):
+        found = self.table.lookup(ids)
+        return found if self.one_based else found + 1
+
+    def scores(self, ids, exclude=None):
+        rows = self.rows(ids)
+        known = tf.cast(rows > 0, tf.float32)
+        place = tf.reduce_sum(tf.cast(rows, tf.float32) * known, 1)
+        place = place / tf.maximum(tf.reduce_sum(known, 1), 1.0)
+        places = tf.range(1, len(ITEMS) + 1, dtype=tf.float32)
+        scores = self.offset - tf.abs(places[tf.newaxis] - place[:, tf.newaxis])
+        if exclude is not None:
+            hidden = tf.reduce_any(
+                self.rows(exclude)[:, :, tf.newaxis]
+                == tf.range(1, len(ITEMS) + 1, dtype=tf.int64)[tf.newaxis, tf.newaxis],
+                1,
+            )
+            scores = tf.where(hidden, -1000.0, scores)
+        return scores
+
+    def top(self, scores):
+        best = tf.math.top_k(scores, K)
+        shown = best.values > -500.0
+        return {
+            "item_id": tf.where(shown, tf.gather(self.ids, best.indices), ""),
+            "score": best.values,
+        }
+
+
+def save_retrieval(folder: Path, offset: float = 0.0, vocabulary: Path | None = None) -> None:
+    model = TinyModel(offset, vocabulary)
+
+    @signature({**HISTORY, **EXCLUDE, **CONTEXT})
+    def default(inputs):
+        return model.top(model.scores(inputs["history_item_id"], inputs["exclude_item_id"]))
+
+    @signature({"item_id": STRINGS})
+    def similar(inputs):
+        return model.top(
+            model.scores(inputs["item_id"][:, tf.newaxis], inputs["item_id"][:, tf.newaxis])
+        )
+
+    @signature({"query": STRINGS, **HISTORY, **CONTEXT})
+    def search(inputs):
+        # One point a letter of the query's first word in the title's first letters; enough here.
+        words = tf.strings.split(inputs["query"]).to_tensor("")[:, 0]
+        hits = tf.map_fn(
+            lambda word: tf.strings.regex_full_match(
+                model.titles[1:], tf.strings.join([".*", word, ".*"])
+            ),
+            words,
+            fn_output_signature=tf.bool,
+        )
+        return model.top(tf.cast(hits, tf.float32) + model.offset)
+
+    @signature(HISTORY | CONTEXT)
+    def embed_query(inputs):
+        return {"embedding": model.scores(inputs["history_item_id"])[:, :3]}
+
+    @signature(
+        dict.fromkeys(("title", "description", "brand", "categories"), STRINGS)
+        | {"price": tf.TensorSpec([None], tf.float32)}
+    )
+    def embed_item(inputs):
+        letters = tf.cast(tf.strings.length(inputs["title"]), tf.float32)
+        return {"embedding": tf.stack([letters, inputs["price"]], 1)}
+
+    @signature({"item_id": STRINGS})
+    def describe(inputs):
+        rows = model.rows(inputs["item_id"])
+        return {
+            "title": tf.gather(model.titles, rows),
+            "price": tf.gather(model.prices, rows),
+            "known": rows > 0,
+        }
+
+    save(
+        model,
+        folder,
+        serving_default=default,
+        similar=similar,
+        search=search,
+        embed_query=embed_query,
+        embed_item=embed_item,
+        describe=describe,
+    )
+
+
+def save_ranking(folder: Path) -> None:
+    model = TinyModel()
+
+    @signature(HISTORY | CONTEXT | {"candidate_item_id": STRING_ROWS})
+    def default(inputs):
+        scores = model.scores(inputs["history_item_id"])
+        rows = model.rows(inputs["candidate_item_id"])
+        chosen = tf.gather(scores, tf.maximum(rows - 1, 0), batch_dims=1)
+        chosen = tf.where(rows > 0, chosen, -100.0)
+        return {"score": chosen, "probability_purchase": tf.sigmoid(chosen)}
+
+    save(model, folder, serving_default=default)
+
+
+def save_recommender(folder: Path, offset: float = 0.0) -> None:
+    model = TinyModel(offset)
+
+    @signature(HISTORY | EXCLUDE | CONTEXT)
+    def default(inputs):
+        history = inputs["history_item_id"]
+        answer = model.top(model.scores(history, inputs["exclude_item_id"]))
+        last = tf.where(model.rows(history)[:, -1] > 0, history[:, -1], "")
+        return {
+            **answer,
+            "probability_purchase": tf.sigmoid(answer["score"]),
+            "probability_return": tf.zeros_like(answer["score"]) + 0.25,
+            "reason_item_id": tf.repeat(last[:, tf.newaxis], K, axis=1),
+        }
+
+    save(model, folder, serving_default=default)
+
+
+def save(model: tf.Module, folder: Path, **functions) -> None:
+    """Writes beside `folder` and renames into place, as an export does."""
+    part = folder.parent / f".{folder.name}.part"
+    model.functions = list(functions.values())
+    tf.saved_model.save(model, str(part), signatures=functions)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+
+
+def save_all(models: Path, version: int = 1) -> None:
+    for name, writer in (
+        ("retrieval", save_retrieval),
+        ("ranking", save_ranking),
+        ("recommender", save_recommender),
+    ):
+        (models / name).mkdir(parents=True, exist_ok=True)
+        writer(models / name / str(version))
+
+
+def save_kinds(folder: Path) -> None:
+    """A model that echoes one tensor of each common dtype, and one whose run fails or is slow."""
+
+    class Kinds(tf.Module):
+        pass
+
+    model = Kinds()
+    dtypes = (
+        tf.float32, tf.float64, tf.int32, tf.uint8, tf.int16, tf.int8, tf.string, tf.int64,
+        tf.bool, tf.uint16, tf.uint32, tf.uint64, tf.half, tf.bfloat16, tf.complex64, tf.complex128,
+    )  # fmt: skip
+
+    @signature({f"x_{d.name}": tf.TensorSpec(None, d) for d in dtypes})
+    def echo(inputs):
+        return {name.replace("x_", "y_"): tf.identity(value) for name, value in inputs.items()}
+
+    @signature({"x": tf.TensorSpec([None, 2], tf.float32)})
+    def default(inputs):
+        return {"y": inputs["x"] * 2.0, "z": inputs["x"] + 1.0}
+
+    @signature({"loops": tf.TensorSpec([], tf.int32)})
+    def slow(inputs):
+        def step(i, x):
+            return i + 1, tf.linalg.matmul(x, x) * 1e-3
+
+        _, x = tf.while_loop(
+            lambda i, _: i < inputs["loops"], step, (0, tf.random.uniform([64, 64]))
+        )
+        return {"sum": tf.reduce_sum(x)}
+
+    @signature({"row": tf.TensorSpec([], tf.int32)})
+    def fails(inputs):
+        return {"text": tf.gather(tf.constant(["only"]), inputs["row"])}
+
+    save(model, folder, serving_default=default, echo=echo, slow=slow, fails=fails)
