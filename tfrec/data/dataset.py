@@ -89,6 +89,17 @@ class PreparedDataset:
         return list(self.manifest.context_vocabularies)
 
     @property
+    def categorical_columns(self) -> list[str]:
+        """Catalogue columns read as categories, in the order of the configuration."""
+        return list(self.manifest.categorical_columns)
+
+    @property
+    def return_event_index(self) -> int | None:
+        """Event index of returns, or None where the log has none."""
+        name = self.manifest.config.return_event
+        return self.event_types.index(name) + 1 if name in self.event_types else None
+
+    @property
     def checksum(self) -> str:
         """SHA-256 over the checksums of all files: identifies the content."""
         return self.manifest.checksum

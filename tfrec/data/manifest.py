@@ -2,12 +2,12 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from tfrec.config.schema import DataConfig
 from tfrec.errors import UserError
-from tfrec.files import read_json, sha256_of_file
+from tfrec.files import read_json, sha256_of_file, write_json
 
 MANIFEST = "dataset.json"
 FORMAT_VERSION = 1
@@ -75,8 +75,9 @@ class Manifest(_Part):
 
     format_version: int
     tfrec_version: str
-    config: dict[str, Any]
-    """The `DataConfig` that made it, without the salt of the user ids."""
+    config: DataConfig
+    """What made it; the salt of the user ids is not written, so a manifest that was read has
+    the default one."""
     sources: dict[str, list[str]]
     events: RowCounts
     items: RowCounts
@@ -98,6 +99,11 @@ class Manifest(_Part):
         """SHA-256 over the checksums of all files: identifies the content."""
         lines = [f"{name} {entry.sha256}\n" for name, entry in sorted(self.files.items())]
         return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def write(self, folder: Path) -> None:
+        """Writes ``dataset.json`` into `folder`, without the salt of the user ids."""
+        content = self.model_dump(mode="json", exclude={"config": {"user_salt"}})
+        write_json(folder / MANIFEST, content)
 
 
 def read_manifest(folder: Path) -> Manifest:

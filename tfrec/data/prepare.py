@@ -233,10 +233,7 @@ def _write(folder: Path, result: _Result) -> None:
         {"events": log.event_types, "context": vocabularies, "categories": categories},
     )
     _write_rejects(folder / "rejects", result)
-    write_json(
-        folder / MANIFEST,
-        _manifest(folder, result, items, vocabularies, summaries).model_dump(mode="json"),
-    )
+    _manifest(folder, result, items, vocabularies, summaries).write(folder)
 
 
 def _histories(
@@ -327,7 +324,7 @@ def _manifest(
     return Manifest(
         format_version=FORMAT_VERSION,
         tfrec_version=tfrec.__version__,
-        config=result.config.model_dump(mode="json", exclude={"user_salt"}),
+        config=result.config,
         sources={"events": result.events.files, "items": result.items.files},
         events=_row_counts(result.events, len(log)),
         items=_row_counts(result.items, len(items) - added),

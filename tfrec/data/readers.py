@@ -110,14 +110,17 @@ def read_csv(
     delimiter: str | None = None,
     names: list[str] | None = None,
     encoding: str = "utf-8",
+    quoted: bool = True,
 ) -> Part:
     """Reads a CSV file with every column as strings, so that no cell is lost to a wrong type.
 
     Args:
         path: the file; decompressed if its name ends in ``.gz``.
-        delimiter: by default the one of ``, ; tab |`` that the header holds most often.
+        delimiter: of one or more characters; by default the one of ``, ; tab |`` that the
+            header holds most often.
         names: the column names of a file without a header.
         encoding: of the text.
+        quoted: whether cells may be in double quotes.
     """
     first = _first_line(path, encoding)
     delimiter = delimiter or max(",;\t|", key=first.count)
@@ -133,7 +136,7 @@ def read_csv(
         invalid.append((int(row.number), row.text))
         return "skip"
 
-    with pa.input_stream(str(path), compression="detect") as stream:
+    with _one_character_delimiter(path, delimiter) as (stream, delimiter):
         table = pacsv.read_csv(
             stream,
             # One thread, because only then does pyarrow say which row was invalid.
@@ -145,7 +148,10 @@ def read_csv(
                 block_size=1 << 24,
             ),
             parse_options=pacsv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=keep_invalid
+                delimiter=delimiter,
+                quote_char='"' if quoted else False,
+                newlines_in_values=quoted,
+                invalid_row_handler=keep_invalid,
             ),
             convert_options=pacsv.ConvertOptions(
                 column_types={name: pa.string() for name in names},
@@ -156,6 +162,16 @@ def read_csv(
     if not invalid:
         return table, np.arange(table.num_rows), []
     return _put_back(table, invalid, first_row=1 + int(has_header))
+
+
+@contextlib.contextmanager
+def _one_character_delimiter(path: Path, delimiter: str) -> Iterator[tuple[Any, str]]:
+    # pyarrow splits at single characters only; the unit separator is made for the others.
+    with pa.input_stream(str(path), compression="detect") as stream:
+        if len(delimiter) == 1:
+            yield stream, delimiter
+        else:
+            yield pa.BufferReader(stream.read().replace(delimiter.encode(), b"\x1f")), "\x1f"
 
 
 def _put_back(table: pa.Table, invalid: list[tuple[int, str]], first_row: int) -> Part:
@@ -200,7 +216,7 @@ def read_json_lines(
                 rejected.append((count + len(records), "unreadable_row"))
                 record = {"unreadable": line.rstrip("\n")}
             elif columns is not None:
-                record = {name: record.get(name) for name in columns}
+                record = {name: record[name] for name in columns if name in record}
             records.append(record)
         table, wrong = _table_of_records(records)
         rejected.extend((count + row, reason) for row, reason in wrong)

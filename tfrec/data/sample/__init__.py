@@ -1,0 +1,17 @@
+"""The demo's data, shipped with the package."""
+
+import importlib.resources
+from pathlib import Path
+
+
+def sample_path(name: str = "online_retail") -> Path:
+    """Returns the folder of a shipped data set: ``events.parquet`` and ``items.parquet``.
+
+    Raises:
+        ValueError: if there is no such data set.
+    """
+    folder = importlib.resources.files(__name__) / name
+    if not folder.is_dir():
+        raise ValueError(f"`name` should be 'online_retail'. Received: name={name!r}")
+    # A wheel is installed as files, so the resource is a path.
+    return Path(str(folder))
