@@ -1,7 +1,7 @@
 """Progress bars with an estimate of the time left, shown on stderr."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -32,7 +32,6 @@ def progress(
     )
 
 
-def chunks(sequence: list[T], size: int) -> Iterator[list[T]]:
-    """Yields consecutive slices of `sequence` of at most `size` elements."""
-    for start in range(0, len(sequence), size):
-        yield sequence[start : start + size]
+def write_line(text: str) -> None:
+    """Writes a line to stderr without breaking the bar that is drawn there."""
+    tqdm.write(text, file=sys.stderr)

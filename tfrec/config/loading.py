@@ -1,8 +1,11 @@
 """Reads and writes configuration files, with errors that name the key and the mend."""
 
 import difflib
+import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -10,9 +13,31 @@ from pydantic import BaseModel, ValidationError
 from tfrec.config.schema import ExperimentConfig
 from tfrec.errors import UserError
 
+# What pydantic asks for, in the words of someone who writes YAML.
+_EXPECTATIONS = {
+    "bool_type": "should be true or false",
+    "dict_type": "should be a section of keys",
+    "finite_number": "should be a finite number",
+    "float_type": "should be a number",
+    "greater_than": "should be greater than {gt:g}",
+    "greater_than_equal": "should be at least {ge:g}",
+    "int_from_float": "should be a whole number",
+    "int_type": "should be a whole number",
+    "less_than": "should be less than {lt:g}",
+    "less_than_equal": "should be at most {le:g}",
+    "list_type": "should be a list, such as [a, b]",
+    "literal_error": "should be {expected}",
+    "missing": "is missing, and has no default",
+    "model_type": "should be a section of keys",
+    "string_type": "should be a text; put it in quotes",
+    "too_short": "should have at least {min_length} elements",
+}
+
 
 def load_config(path: str | Path | None = None) -> ExperimentConfig:
     """Returns the configuration in the YAML file `path`, or the defaults for `None`.
+
+    A section or key that is left out, or a section that is left empty, has its defaults.
 
     Raises:
         UserError: if the file is missing or not YAML, or holds an unknown key or a wrong
@@ -21,21 +46,16 @@ def load_config(path: str | Path | None = None) -> ExperimentConfig:
     if path is None:
         return ExperimentConfig()
     path = Path(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"there is no configuration file {path}") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path} is not a readable YAML file: {reason}") from error
-    if content is None:
-        content = {}
+    content = _read(path)
     if not isinstance(content, dict):
         raise UserError(
             f"{path} should hold sections such as `retrieval:`; it holds a {type(content).__name__}"
         )
+    content = _without_empty_sections(content, ExperimentConfig)
     try:
-        return ExperimentConfig.model_validate(content)
+        # Through JSON, because only there does strict mode take mappings for sections. Strict:
+        # a quoted number or a `true` for a count is a slip, not a value.
+        return ExperimentConfig.model_validate_json(json.dumps(content, default=str), strict=True)
     except ValidationError as error:
         raise UserError(f"{path}: {_first_mistake(error)}") from error
 
@@ -45,27 +65,113 @@ def dump_config(config: BaseModel) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def _first_mistake(error: ValidationError) -> str:
-    mistakes = error.errors()
-    mistake = mistakes[0]
-    path = ".".join(str(part) for part in mistake["loc"])
-    more = f" ({len(mistakes) - 1} more mistakes after it)" if len(mistakes) > 1 else ""
-    if mistake["type"] == "extra_forbidden":
-        valid = _valid_keys(mistake["loc"][:-1])
-        close = difflib.get_close_matches(str(mistake["loc"][-1]), valid, n=1, cutoff=0.5)
-        hint = f"did you mean `{close[0]}`?" if close else f"valid keys: {', '.join(valid)}"
-        return f"unknown key `{path}`; {hint}{more}"
-    message = mistake["msg"].removeprefix("Value error, ")
-    return f"`{path}`: {message}. Received: {mistake['input']!r}{more}"
+class _Loader(yaml.SafeLoader):
+    """YAML that reads ``1e-3`` as a number, as YAML 1.2 does, and refuses a key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue  # not a key of ours; the base class says what is wrong with it
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key `{key.value}` is given twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
-def _valid_keys(location: tuple[Any, ...]) -> list[str]:
-    section: type[BaseModel] = ExperimentConfig
-    for part in location:
-        if not isinstance(part, str):
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+def _read(path: Path) -> Any:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # a SafeLoader
+    except FileNotFoundError as error:
+        raise UserError(f"there is no configuration file {path}") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not a text file in UTF-8") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise UserError(f"{path} is not valid YAML: {place}{error.problem}") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from error
+    return {} if content is None else content
+
+
+def _without_empty_sections(content: dict[Any, Any], section: type[BaseModel]) -> dict[Any, Any]:
+    kept = {}
+    for key, value in content.items():
+        inner = _section_class(section, key)
+        if inner and value is None:
             continue
-        annotation = section.model_fields[part].annotation
-        for candidate in (annotation, *getattr(annotation, "__args__", ())):
-            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-                section = candidate
-    return list(section.model_fields)
+        nested = inner and isinstance(value, dict)
+        kept[key] = _without_empty_sections(value, inner) if inner and nested else value
+    return kept
+
+
+def _section_class(section: type[BaseModel], key: Any) -> type[BaseModel] | None:
+    """Returns the class of the section (or of the elements of the list) at `key`, if it is one."""
+    field = section.model_fields.get(key)
+    if field is None:
+        return None
+    for candidate in (field.annotation, *get_args(field.annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None
+
+
+def _first_mistake(error: ValidationError) -> str:
+    mistakes = error.errors(include_url=False)
+    # An unknown key comes first: a missing key beside it is usually the same slip.
+    mistakes.sort(key=lambda mistake: mistake["type"] != "extra_forbidden")
+    mistake = mistakes[0]
+    others = len(mistakes) - 1
+    more = f" ({others} more mistake{'s' * (others > 1)} in the file)" if others else ""
+    path = _dotted(mistake["loc"])
+    if mistake["type"] == "extra_forbidden":
+        return f"unknown key `{path}`; {_hint(mistake['loc'])}{more}"
+    if mistake["type"] == "value_error":
+        expectation = mistake["msg"].removeprefix("Value error, ")
+        return f"`{path}`: {expectation}{more}"
+    expectation = _EXPECTATIONS.get(mistake["type"], mistake["msg"])
+    expectation = expectation.format(**mistake.get("ctx", {}))
+    received = "" if mistake["type"] == "missing" else f". Received: {mistake['input']!r}"
+    return f"`{path}` {expectation}{received}{more}"
+
+
+def _dotted(location: tuple[int | str, ...]) -> str:
+    """Returns ``data.categorical_columns[0].column``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return text.removeprefix(".")
+
+
+def _hint(location: tuple[int | str, ...]) -> str:
+    """Returns what may have been meant by an unknown key."""
+    section: type[BaseModel] = ExperimentConfig
+    for part in location[:-1]:
+        section = _section_class(section, part) or section
+    key = str(location[-1])
+    valid = list(section.model_fields)
+    close = difflib.get_close_matches(key, valid, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean `{_dotted((*location[:-1], close[0]))}`?"
+    elsewhere = [path for path in _key_paths(ExperimentConfig) if path.split(".")[-1] == key]
+    if elsewhere:
+        return f"it belongs at {' or '.join(f'`{path}`' for path in elsewhere)}"
+    return f"valid keys here: {', '.join(valid)}"
+
+
+def _key_paths(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for key in section.model_fields:
+        yield prefix + key
+        inner = _section_class(section, key)
+        if inner:
+            yield from _key_paths(inner, f"{prefix}{key}.")

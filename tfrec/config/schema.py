@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class Section(BaseModel):
     """A part of the configuration: immutable, and closed to unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class CategoricalColumn(Section):
@@ -25,6 +25,9 @@ class DataConfig(Section):
 
     adapter: Literal["generic", "online_retail", "amazon_reviews", "movielens"] = "generic"
     timestamp_unit: Literal["auto", "datetime", "seconds", "milliseconds"] = "auto"
+    timestamp_format: str | None = Field(
+        default=None, description="strptime format of textual timestamps; null: found out"
+    )
     event_types: list[str] | None = Field(
         default=None, description="accepted event names, in vocabulary order; null: all in the log"
     )
@@ -83,7 +86,10 @@ class TrainingConfig(Section):
     """The training loop that both models share."""
 
     epochs: int = Field(default=30, ge=1)
-    batch_size: int = Field(default=256, ge=1, description="histories a step")
+    batch_positions: int = Field(
+        default=2048, ge=1, description="retrieval: positions a step, padding included"
+    )
+    batch_lists: int = Field(default=128, ge=1, description="ranking: candidate lists a step")
     learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
     patience: int = Field(default=3, ge=1, description="epochs without a better validation NDCG")
@@ -99,12 +105,21 @@ class RetrievalConfig(Section):
     lstm_units: int = Field(default=256, ge=4)
     lstm_layers: int = Field(default=1, ge=1)
     dropout: float = Field(default=0.3, ge=0, lt=1)
+    history_averages: list[float] = Field(
+        default=[], description="decay factors of moving averages beside the LSTM"
+    )
+    repeat_bonus: bool = Field(
+        default=False, description="learn how much more likely an item had before is, by its age"
+    )
     id_dropout: float = Field(default=0.1, ge=0, lt=1)
     temperature: float = Field(default=0.07, gt=0)
     negatives: Literal["full", "sampled", "in_batch"] = "full"
     sampled_negatives: int = Field(default=2048, ge=1)
     logq_correction: bool = True
     target: Literal["next_event", "next_basket"] = "next_event"
+    shuffle_baskets: bool = Field(
+        default=False, description="events at one moment are in no order: shuffle them each epoch"
+    )
     training: TrainingConfig = TrainingConfig()
 
 
@@ -117,10 +132,20 @@ class RankingConfig(Section):
     hidden_units: list[int] = [64, 32]
     dropout: float = Field(default=0.1, ge=0, lt=1)
     neighbours: int = Field(default=100, ge=1, description="co-occurrence neighbours an item")
+    max_history: int = Field(default=500, ge=1, description="events that the features read")
+    repeats: Literal["both", "count", "exclude"] = Field(
+        default="both", description="train on lists with items the shopper had, without, or both"
+    )
+    event_weights: dict[str, float] = Field(
+        default={}, description="value of each target event in the final score; 1 where not given"
+    )
+    return_penalty: float = Field(
+        default=1.0, ge=0, le=1, description="share of a product's value that a return takes away"
+    )
     holdout: float = Field(
         default=0.2, gt=0, lt=1, description="share of validation shoppers kept from training"
     )
-    training: TrainingConfig = TrainingConfig(epochs=20, batch_size=128)
+    training: TrainingConfig = TrainingConfig(epochs=20)
 
 
 class EvaluationConfig(Section):

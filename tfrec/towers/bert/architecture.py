@@ -67,6 +67,12 @@ class BertArchitecture:
                 raise UserError(f"{path} should give {key} as a positive whole number, not {value}")
             return value
 
+        def number(key: str, default: float) -> float:
+            value = config.get(key, default)
+            if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
+                raise UserError(f"{path} should give {key} as a number, not {value}")
+            return float(value)
+
         architecture = cls(
             vocabulary_size=whole_number("vocab_size"),
             num_layers=whole_number("num_hidden_layers"),
@@ -75,9 +81,9 @@ class BertArchitecture:
             intermediate_dim=whole_number("intermediate_size"),
             max_sequence_length=whole_number("max_position_embeddings", 512),
             num_segments=whole_number("type_vocab_size", 2),
-            dropout=float(config.get("hidden_dropout_prob", 0.1)),
+            dropout=number("hidden_dropout_prob", 0.1),
             activation=activation,
-            layer_norm_epsilon=float(config.get("layer_norm_eps", 1e-12)),
+            layer_norm_epsilon=number("layer_norm_eps", 1e-12),
         )
         if architecture.hidden_dim % architecture.num_heads:
             raise UserError(

@@ -225,7 +225,7 @@ class BertTokenizer(tf.Module):
             # `lower` follows the locale of the process (Turkish has another small letter for
             # "I") and the place in the word (a final sigma); a vocabulary expects neither.
             texts = tf.strings.regex_replace(texts, "I", "i")
-            texts = tf.strings.regex_replace(texts, "Σ", "σ")
+            texts = tf.strings.regex_replace(texts, "\u03a3", "\u03c3")
             texts = tf.strings.lower(texts, encoding="utf-8")
         return texts
 

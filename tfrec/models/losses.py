@@ -1,0 +1,44 @@
+"""Softmax over items, as a TFRS retrieval task."""
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+
+
+class CatalogueSoftmax(tfrs.tasks.Retrieval):
+    """Softmax cross-entropy over the whole catalogue.
+
+    Where `tfrs.tasks.Retrieval` draws its negatives from the batch, this task takes every item as
+    a candidate, so neither a sampling correction nor accidental hits arise.
+
+    Args:
+        temperature: divides the scores.
+    """
+
+    def __init__(self, temperature: float, **kwargs: Any) -> None:
+        super().__init__(temperature=temperature, **kwargs)
+
+    def call(  # type: ignore[override]
+        self,
+        query_embeddings: tf.Tensor,
+        candidate_embeddings: tf.Tensor,
+        labels: tf.Tensor,
+        bonus: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Returns the sum of the queries' losses.
+
+        Args:
+            query_embeddings: float `[num_queries, dimension]`.
+            candidate_embeddings: float `[num_candidates, dimension]`, all items.
+            labels: int `[num_queries]`, row of the true item in `candidate_embeddings`.
+            bonus: float `[num_queries, num_candidates]`, added to the scores before the
+                temperature.
+        """
+        scores = tf.linalg.matmul(query_embeddings, candidate_embeddings, transpose_b=True)
+        scores = tf.cast(scores, tf.float32)
+        if bonus is not None:
+            scores += bonus
+        scores /= self._temperature
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=scores)
+        return tf.reduce_sum(losses)

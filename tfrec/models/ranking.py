@@ -1,0 +1,163 @@
+"""The ranking model: a cross network over candidate features, one calibrated head an event."""
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+
+from tfrec.config import RankingConfig
+
+
+def listwise_softmax(
+    y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Returns the mean cross-entropy between lists of labels and the softmax of their logits.
+
+    ListNet's top-one loss (Cao et al., 2007): each list's labels are scaled to sum to 1, and lists
+    without a positive label are left out.
+
+    Args:
+        y_true: float `[batch, num_candidates]`, 0 or 1.
+        y_pred: float `[batch, num_candidates]`, logits.
+        sample_weight: float `[batch, num_candidates]`, 0 for padding.
+    """
+    present = tf.ones_like(y_pred) if sample_weight is None else sample_weight
+    logits = tf.where(present > 0, y_pred, tf.fill(tf.shape(y_pred), -1e9))
+    total = tf.reduce_sum(y_true * present, axis=1, keepdims=True)
+    share = tf.math.divide_no_nan(y_true * present, total)
+    losses = -tf.reduce_sum(share * tf.nn.log_softmax(logits, axis=1), axis=1)
+    lists = tf.reduce_sum(tf.cast(total > 0, tf.float32))
+    return tf.math.divide_no_nan(tf.reduce_sum(losses), lists)
+
+
+class RankingModel(tfrs.models.Model):
+    """Scores candidates by the probability of every event of the log.
+
+    The cross layers are those of DCN v2 (Wang et al., 2021). Every event type has a head; the
+    head of the return event is conditional on a purchase, so it is trained on bought candidates
+    only, and the final score prefers what is bought and kept:
+    `score = sum over events of weight * probability * (1 - probability of return)`.
+
+    Args:
+        num_features: size of a candidate's feature vector.
+        target_events: names of the event types that count as a hit.
+        return_event: name of the return event, or `None`.
+        config: sizes of the layers.
+
+    Call arguments:
+        features: float32 `[batch, num_candidates, num_features]`.
+
+    Returns:
+        Logits float32 `[batch, num_candidates]` an event type, before calibration.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        target_events: list[str],
+        return_event: str | None,
+        config: RankingConfig,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.config = config
+        self.target_events = list(target_events)
+        self.return_event = return_event
+        self.normalise = tf.keras.layers.Normalization(axis=-1, name="normalise")
+        self.normalise.build([None, num_features])
+        self.cross = [
+            tfrs.layers.dcn.Cross(name=f"cross_{index}") for index in range(config.cross_layers)
+        ]
+        self.hidden = [
+            tf.keras.layers.Dense(units, activation="relu", name=f"hidden_{index}")
+            for index, units in enumerate(config.hidden_units)
+        ]
+        self.dropout = tf.keras.layers.Dropout(config.dropout)
+        self.heads = {
+            event: tf.keras.layers.Dense(1, name=f"head_{event}") for event in self.events
+        }
+        # Platt scaling (Platt, 1999): slope and offset of each head, fitted after training.
+        self.calibration = {
+            event: tf.Variable([1.0, 0.0], trainable=False, name=f"calibration_{event}")
+            for event in self.events
+        }
+        self._event_task = tfrs.tasks.Ranking(
+            loss=tf.keras.losses.BinaryCrossentropy(
+                from_logits=True, reduction=tf.keras.losses.Reduction.SUM
+            )
+        )
+        self._list_task = tfrs.tasks.Ranking(loss=listwise_softmax)
+
+    @property
+    def events(self) -> list[str]:
+        """The event types that have a head."""
+        return [*self.target_events, *([self.return_event] if self.return_event else [])]
+
+    def call(self, features: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
+        """Returns the logits of every event; see the class docstring for shapes."""
+        start = tf.clip_by_value(self.normalise(features), -6.0, 6.0)
+        crossed = start
+        for layer in self.cross:
+            crossed = layer(start, crossed)
+        deep = crossed
+        for layer in self.hidden:
+            deep = self.dropout(layer(deep), training=training)
+        # The normalised features reach the heads directly too, so that with few training lists
+        # the model falls back to a linear one.
+        joined = tf.concat([start, deep], axis=-1)
+        return {
+            event: tf.cast(tf.squeeze(head(joined), axis=-1), tf.float32)
+            for event, head in self.heads.items()
+        }
+
+    def probabilities(self, logits: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Returns the calibrated probability of every event, that of a return given a purchase."""
+        return {
+            event: tf.sigmoid(values * self.calibration[event][0] + self.calibration[event][1])
+            for event, values in logits.items()
+        }
+
+    def scores(self, probabilities: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Returns the value `[batch, num_candidates]` that candidates are ordered by."""
+        value = tf.add_n(
+            [
+                self.config.event_weights.get(event, 1.0) * probabilities[event]
+                for event in self.target_events
+            ]
+        )
+        if self.return_event:
+            value *= 1.0 - self.config.return_penalty * probabilities[self.return_event]
+        return value
+
+    def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Returns the sum of the lists' and the events' losses.
+
+        Args:
+            inputs: `features` float32 `[batch, num_candidates, num_features]`, `present` float32
+                `[batch, num_candidates]` (0 for padding), and `label/<event>` float32
+                `[batch, num_candidates]` for every event.
+            training: whether dropout is on.
+        """
+        logits = self(inputs["features"], training=training)
+        present = inputs["present"]
+        count = tf.maximum(tf.reduce_sum(present), 1.0)
+        bought = tf.zeros_like(present)
+        loss = tf.constant(0.0)
+        for event in self.target_events:
+            labels = inputs[f"label/{event}"]
+            bought = tf.maximum(bought, labels)
+            loss += self._list_task(labels, logits[event], sample_weight=present)
+            loss += self._event_loss(labels, logits[event], present) / count
+        if self.return_event:
+            labels = inputs[f"label/{self.return_event}"]
+            bought *= present
+            returns = self._event_loss(labels, logits[self.return_event], bought)
+            loss += tf.math.divide_no_nan(returns, tf.reduce_sum(bought))
+        return loss
+
+    def _event_loss(self, labels: tf.Tensor, logits: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+        return self._event_task(
+            tf.reshape(labels, [-1, 1]),
+            tf.reshape(logits, [-1, 1]),
+            sample_weight=tf.reshape(weight, [-1]),
+        )

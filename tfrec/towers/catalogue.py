@@ -1,0 +1,83 @@
+"""The catalogue inside a model: feature tables of all items, and the text encoder behind them."""
+
+import tensorflow as tf
+
+from tfrec.towers.features import ItemFeatures
+
+
+class Catalogue(tf.Module):
+    """Holds every item's features as variables that are not trained.
+
+    With a text encoder (policies `top-n` and `full`) the text vectors of the items in a batch are
+    computed anew at every step, with gradients, and stored; the vectors of all other items are
+    those of the last time they were computed. So a step costs the encoding of its own distinct
+    items, however large the catalogue is.
+
+    Args:
+        features: the items' features.
+        text_encoder: a `BertTextTower` to train, or `None` for fixed text vectors.
+        tokens: int32 `[num_items + 1, max_tokens]` token ids of every text, 0 pads; needed with
+            `text_encoder`.
+    """
+
+    def __init__(
+        self,
+        features: ItemFeatures,
+        text_encoder: tf.keras.layers.Layer | None = None,
+        tokens: tf.Tensor | None = None,
+    ) -> None:
+        super().__init__(name="catalogue")
+        self.num_items = features.num_items
+        self.text = tf.Variable(features.text, trainable=False, name="text")
+        self.price = tf.Variable(features.price, trainable=False, name="price")
+        self.categories = {
+            column: tf.Variable(values, trainable=False, name=f"category_{column}")
+            for column, values in features.categories.items()
+        }
+        self.image = (
+            None
+            if features.image is None
+            else tf.Variable(features.image, trainable=False, name="image")
+        )
+        self.text_encoder = text_encoder
+        self.tokens = None if tokens is None else tf.Variable(tokens, trainable=False)
+
+    def all_features(self, encode_ids: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        """Returns the features of all items, row 0 included.
+
+        Args:
+            encode_ids: items `[count]` whose texts are encoded anew, with gradients; ignored
+                without a text encoder.
+        """
+        return self._features(tf.range(self.num_items + 1), self._text_with_fresh(encode_ids))
+
+    def features(self, ids: tf.Tensor, encode_ids: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        """Returns the features of the items `ids` `[...]`; see `all_features`."""
+        text = tf.gather(self._text_with_fresh(encode_ids), ids)
+        return self._features(ids, text)
+
+    def _features(self, ids: tf.Tensor, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        features = {"id": ids, "text": text, "price": tf.gather(self.price, ids)}
+        for column, table in self.categories.items():
+            features[f"category/{column}"] = tf.gather(table, ids)
+        if self.image is not None:
+            features["image"] = tf.gather(self.image, ids)
+        return features
+
+    def _text_with_fresh(self, encode_ids: tf.Tensor | None) -> tf.Tensor:
+        if self.text_encoder is None or encode_ids is None:
+            return self.text
+        ids, _ = tf.unique(tf.reshape(encode_ids, [-1]))
+        ids = tf.boolean_mask(ids, ids > 0)
+        tokens = tf.gather(self.tokens, ids)
+        longest = tf.reduce_max(tf.reduce_sum(tf.cast(tokens > 0, tf.int32), axis=1))
+        tokens = tokens[:, : tf.maximum(longest, 1)]
+        fresh = tf.cast(
+            self.text_encoder.encode_tokens(tokens, tokens > 0, training=True), tf.float32
+        )
+        indices = ids[:, tf.newaxis]
+        before = tf.identity(self.text)
+        with tf.control_dependencies([before]):
+            stored = self.text.scatter_nd_update(indices, tf.stop_gradient(fresh))
+        with tf.control_dependencies([stored]):
+            return tf.tensor_scatter_nd_update(before, indices, fresh)

@@ -1,0 +1,91 @@
+"""The query tower: behaviour and context become one unit vector in the items' space."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tfrec.towers.behaviour import BehaviourTower
+
+
+@tf.keras.utils.register_keras_serializable(package="tfrec")
+class QueryTower(tf.keras.layers.Layer):
+    """Adds context embeddings to the behaviour tower's states and normalises the sum.
+
+    Args:
+        dimension: size of the query vector.
+        num_events: number of event types.
+        context_sizes: vocabulary size, index 0 for unknown included, of each context column.
+        units: width of the LSTM.
+        layers: number of stacked LSTMs.
+        dropout: dropout rate of the behaviour tower.
+        averages: decay factors of the behaviour tower's moving averages.
+
+    Call arguments:
+        item_vectors: float `[batch, length, dimension]`.
+        events: int `[batch, length]`, event types from 1; 0 pads.
+        timestamps: int64 `[batch, length]`, unix seconds; 0 for unknown.
+        context: int `[batch, length + 1]` a context column: the value known when state `i` asks.
+
+    Returns:
+        float `[batch, length + 1, dimension]`, of Euclidean norm 1; position `i` has seen the
+        first `i` events.
+    """
+
+    def __init__(
+        self,
+        dimension: int,
+        num_events: int,
+        context_sizes: dict[str, int] | None = None,
+        units: int = 256,
+        layers: int = 1,
+        dropout: float = 0.3,
+        averages: Sequence[float] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.dimension = dimension
+        self.context_sizes = dict(context_sizes or {})
+        self.behaviour = BehaviourTower(
+            dimension,
+            num_events,
+            units=units,
+            layers=layers,
+            dropout=dropout,
+            averages=averages,
+            name="behaviour",
+        )
+        self.context_tables = {
+            column: self.add_weight(
+                name=f"context_{column}", shape=(size, dimension), initializer="zeros"
+            )
+            for column, size in self.context_sizes.items()
+        }
+
+    def call(
+        self,
+        item_vectors: tf.Tensor,
+        events: tf.Tensor,
+        timestamps: tf.Tensor,
+        context: dict[str, tf.Tensor],
+        training: bool = False,
+    ) -> tf.Tensor:
+        """Returns the query vectors; see the class docstring for shapes."""
+        states = self.behaviour(item_vectors, events, timestamps, training=training)
+        for column, table in self.context_tables.items():
+            states += tf.gather(tf.cast(table, states.dtype), context[column])
+        return tf.math.l2_normalize(states, axis=-1, epsilon=1e-9)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        behaviour = self.behaviour
+        return {
+            **super().get_config(),
+            "dimension": self.dimension,
+            "num_events": behaviour.num_events,
+            "context_sizes": self.context_sizes,
+            "units": behaviour.units,
+            "layers": behaviour.layers,
+            "dropout": behaviour.dropout,
+            "averages": behaviour.averages,
+        }

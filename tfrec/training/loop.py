@@ -1,0 +1,179 @@
+"""The training loop of both models: resumes after a kill, stops early, keeps the best weights."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from tfrec.config import TrainingConfig
+from tfrec.progress import progress, write_line
+
+SECONDS_BETWEEN_CHECKPOINTS = 60.0
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """What a finished training run was like.
+
+    Attributes:
+        epochs: epochs trained, those before a resume included.
+        best_epoch: epoch, from 1, whose weights were kept.
+        best_score: its validation score.
+        seconds: wall time of training and validation, over all resumes.
+        steps: optimiser steps.
+        input_wait: share of the training time spent waiting for the next batch.
+    """
+
+    epochs: int
+    best_epoch: int
+    best_score: float
+    seconds: float
+    steps: int
+    input_wait: float
+
+
+class TrainingLoop:
+    """Trains a TFRS model epoch by epoch.
+
+    A checkpoint of weights, optimiser and position is written at the end of every epoch and every
+    minute; `run` continues from the last one. After each epoch `validate` scores the model; the
+    best weights are kept in `folder/best` and loaded at the end.
+
+    Args:
+        model: a compiled-free `tfrs.models.Model`; the loop makes its optimiser.
+        parts: the parts of the model that hold trained weights, by name.
+        batches: returns the batches of an epoch (from 0) from which the first `skip` are left out.
+        validate: returns the validation score of the model as it is, higher is better.
+        config: epochs, learning rate, patience.
+        folder: run folder for checkpoints and TensorBoard logs.
+        description: name on the progress bar.
+    """
+
+    def __init__(
+        self,
+        model: tf.keras.Model,
+        parts: dict[str, Any],
+        batches: Callable[[int, int], tf.data.Dataset],
+        validate: Callable[[], dict[str, float]],
+        config: TrainingConfig,
+        folder: Path,
+        description: str,
+    ) -> None:
+        self._model = model
+        self._batches = batches
+        self._validate = validate
+        self._config = config
+        self._description = description
+        self._optimizer = make_optimizer(config)
+        model.optimizer = self._optimizer
+        self._epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._step_in_epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._steps_per_epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._best_score = tf.Variable(-1.0, dtype=tf.float64, trainable=False)
+        self._best_epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        self._wait_seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        state = tf.train.Checkpoint(
+            **parts,
+            optimizer=self._optimizer,
+            epoch=self._epoch,
+            step_in_epoch=self._step_in_epoch,
+            steps_per_epoch=self._steps_per_epoch,
+            best_score=self._best_score,
+            best_epoch=self._best_epoch,
+            seconds=self._seconds,
+            wait_seconds=self._wait_seconds,
+        )
+        self._last = tf.train.CheckpointManager(state, str(folder / "last"), max_to_keep=1)
+        self._best = tf.train.CheckpointManager(
+            tf.train.Checkpoint(**parts), str(folder / "best"), max_to_keep=1
+        )
+        self._writer = tf.summary.create_file_writer(str(folder / "logs"))
+        self._train_step = tf.function(model.train_step, reduce_retracing=True)
+
+    def run(self) -> TrainingSummary:
+        """Trains to the end, from the last checkpoint if there is one."""
+        self._last.restore_or_initialize()
+        while not self._finished():
+            self._run_epoch()
+            self._run_validation()
+            self._epoch.assign_add(1)
+            self._step_in_epoch.assign(0)
+            self._last.save()
+        self._best.restore_or_initialize()
+        self._writer.close()
+        return TrainingSummary(
+            epochs=int(self._epoch),
+            best_epoch=int(self._best_epoch),
+            best_score=float(self._best_score),
+            seconds=float(self._seconds),
+            steps=int(self._optimizer.iterations),
+            input_wait=float(self._wait_seconds) / max(float(self._seconds), 1e-9),
+        )
+
+    def _finished(self) -> bool:
+        epoch, config = int(self._epoch), self._config
+        out_of_time = (
+            config.max_minutes is not None and float(self._seconds) >= config.max_minutes * 60
+        )
+        stale = epoch > 0 and epoch - int(self._best_epoch) >= config.patience
+        return epoch >= config.epochs or stale or out_of_time
+
+    def _run_epoch(self) -> None:
+        epoch, skipped = int(self._epoch), int(self._step_in_epoch)
+        total = int(self._steps_per_epoch) or None
+        bar = progress(
+            description=f"{self._description} epoch {epoch + 1}/{self._config.epochs}",
+            total=total,
+            unit="step",
+        )
+        bar.update(skipped)
+        mark = saved = time.monotonic()
+        for batch in self._batches(epoch, skipped):
+            ready = time.monotonic()
+            self._wait_seconds.assign_add(ready - mark)
+            loss = self._train_step(batch)["loss"]
+            self._step_in_epoch.assign_add(1)
+            if int(self._optimizer.iterations) % 20 == 0:
+                bar.set_postfix_str(f"loss {float(loss):.3f}", refresh=False)
+                self._write_scalars({"loss": float(loss)}, int(self._optimizer.iterations))
+            bar.update(1)
+            now = time.monotonic()
+            self._seconds.assign_add(now - mark)
+            mark = now
+            if now - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                self._last.save()
+                mark = saved = time.monotonic()
+        bar.close()
+        self._steps_per_epoch.assign(self._step_in_epoch)
+
+    def _run_validation(self) -> None:
+        started = time.monotonic()
+        scores = self._validate()
+        score = next(iter(scores.values()))
+        self._write_scalars(
+            {f"valid/{name}": value for name, value in scores.items()},
+            int(self._optimizer.iterations),
+        )
+        if score > float(self._best_score):
+            self._best_score.assign(score)
+            self._best_epoch.assign(self._epoch + 1)
+            self._best.save()
+        self._seconds.assign_add(time.monotonic() - started)
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
+        write_line(f"{self._description} epoch {int(self._epoch) + 1}: {shown}")
+
+    def _write_scalars(self, values: dict[str, float], step: int) -> None:
+        with self._writer.as_default():
+            for name, value in values.items():
+                tf.summary.scalar(name, value, step=step)
+
+
+def make_optimizer(config: TrainingConfig) -> tf.keras.optimizers.Optimizer:
+    """Returns Adam (Kingma and Ba, 2015), or AdamW where there is weight decay."""
+    if config.weight_decay:
+        return tf.keras.optimizers.AdamW(config.learning_rate, weight_decay=config.weight_decay)
+    return tf.keras.optimizers.Adam(config.learning_rate)
