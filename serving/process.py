@@ -1,50 +1,149 @@
-"""Starts the embedded server as a process of its own, and ends it for sure."""
+"""A model server as a process of its own: started, watched, ended for sure."""
 
+import collections
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO, Self
 
+from google.protobuf import text_format
+
+from serving import wire
 from serving.channel import ModelServerChannel
 from serving.errors import ClientError
-from serving.model_folder import find_models
+from serving.model_folder import ModelFolder, find_models
 
+OFFICIAL_BINARY = "tensorflow_model_server"
 AVAILABLE = 30
 STOP_SECONDS = 15.0
+KEPT_LOG_LINES = 10_000
+PORT_TRIES = 3
 
 
 class ServerStartError(Exception):
     """A server that did not come up; the sentence says why."""
 
 
-@dataclass
+class PortInUseError(ServerStartError):
+    """The port that a server should listen on is taken."""
+
+
 class ServerProcess:
-    """A running server.
+    """A model server that loads `models`.
 
     Attributes:
-        address: ``HOST:PORT`` of its gRPC port.
-        rest_address: ``HOST:PORT`` of its REST port, or None.
+        address: ``HOST:PORT`` of its gRPC port, as a client on this machine reaches it.
+        rest_address: the same of its REST port, or None.
         process: the process.
-        log_path: the file that its log goes to, or None where it goes to our stderr.
-        versions: the version that answers, by model.
+        versions: the version that answers, by model; filled by `wait_until_ready`.
+        forward_log: whether what it logs from now on is written to our stderr.
     """
 
-    address: str
-    rest_address: str | None
-    process: subprocess.Popen[bytes]
-    log_path: Path | None = None
-    versions: dict[str, int] = field(default_factory=dict)
+    def __init__(
+        self,
+        models: Sequence[ModelFolder],
+        *,
+        port: int,
+        rest_port: int | None = None,
+        host: str = "127.0.0.1",
+        binary: str | None = None,
+        flags: Sequence[str] = (),
+    ) -> None:
+        """Starts the process; it is not ready yet.
+
+        Args:
+            models: what to serve.
+            port: gRPC port.
+            rest_port: REST port; None for none.
+            host: address to listen on; the official server listens on all.
+            binary: a ``tensorflow_model_server``; None for the embedded server.
+            flags: more flags.
+
+        Raises:
+            PortInUseError: if a port is taken.
+        """
+        for number, option in ((port, "--port"), (rest_port, "--rest-port")):
+            if number is not None and not _is_free(host, number):
+                raise PortInUseError(
+                    f"port {number} is in use; stop what listens there or give another {option}"
+                )
+        self.address = f"{_reachable(host)}:{port}"
+        self.rest_address = f"{_reachable(host)}:{rest_port}" if rest_port else None
+        self.versions: dict[str, int] = {}
+        self.forward_log = False
+        self._names = [model.name for model in models]
+        self._lines: collections.deque[str] = collections.deque(maxlen=KEPT_LOG_LINES)
+        self._scratch = Path(tempfile.mkdtemp(prefix="tfrec-serve-"))
+        config = self._scratch / "models.config"
+        _write_model_config(models, config)
+        own = [binary] if binary else [*_embedded_command(), f"--host={host}"]
+        self.process = subprocess.Popen(
+            [
+                *own,
+                f"--port={port}",
+                f"--rest_api_port={rest_port or 0}",
+                f"--model_config_file={config}",
+                *flags,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # Keeps a Ctrl-C at the terminal for us; we end the server in the right order.
+            start_new_session=True,
+            env=_environment(),
+        )
+        assert self.process.stdout is not None
+        self._reader = threading.Thread(
+            target=self._read_log, args=(self.process.stdout,), name="server-log", daemon=True
+        )
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def log(self) -> str:
-        """Returns what the server has logged so far."""
-        return self.log_path.read_text(errors="replace") if self.log_path else ""
+        """Returns what the server has logged so far (its last 10,000 lines)."""
+        return "".join(self._lines)
+
+    def wait_until_ready(self, timeout: float) -> None:
+        """Waits until every model has a version that answers, and fills `versions`.
+
+        Raises:
+            ServerStartError: if the process ends first or takes longer than `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        channel = ModelServerChannel(self.address, timeout=2.0, retries=0)
+        try:
+            while len(self.versions) < len(self._names):
+                if self.process.poll() is not None:
+                    raise ServerStartError(self._last_words())
+                if time.monotonic() > deadline:
+                    raise ServerStartError(
+                        f"the model server was not ready after {timeout:.0f} s; give it longer, or "
+                        "look at its log"
+                    )
+                for name in self._names:
+                    with contextlib.suppress(ClientError):
+                        states = channel.status(name)
+                        available = [one.version for one in states if one.state == AVAILABLE]
+                        if available:
+                            self.versions[name] = max(available)
+                if len(self.versions) < len(self._names):
+                    time.sleep(0.05)
+        finally:
+            channel.close()
 
     def stop(self) -> int:
         """Ends the server, gracefully if it lets us, and returns its exit code."""
@@ -54,71 +153,26 @@ class ServerProcess:
                 self.process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-        return self.process.wait()
+        code = self.process.wait()
+        self._reader.join(1.0)
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        return code
 
+    def _read_log(self, stream: IO[bytes]) -> None:
+        for line in stream:
+            text = line.decode("utf-8", errors="replace")
+            self._lines.append(text)
+            if self.forward_log:
+                sys.stderr.write(text)
+                sys.stderr.flush()
 
-def free_port() -> int:
-    """Returns a port of the loopback interface that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def write_model_config(models: Mapping[str, Path], path: Path) -> None:
-    """Writes a ModelServerConfig in text format for models by name."""
-    from google.protobuf import text_format
-
-    from serving import wire
-
-    message = wire.ModelServerConfig()
-    for name, folder in models.items():
-        message.model_config_list.config.add(
-            name=name, base_path=str(folder.resolve()), model_platform="tensorflow"
-        )
-    path.write_text(text_format.MessageToString(message), encoding="utf-8")
-
-
-def embedded_command() -> list[str]:
-    """Returns the command that starts the embedded server and ends it with this process."""
-    return [sys.executable, "-m", "serving.server", f"--exit_with_pid={os.getpid()}"]
-
-
-def wait_until_ready(
-    process: subprocess.Popen[bytes], address: str, models: Sequence[str], timeout: float
-) -> dict[str, int]:
-    """Waits until every model has a version that answers.
-
-    Returns:
-        That version by model.
-
-    Raises:
-        ServerStartError: if the process ends first, or takes longer than `timeout` seconds.
-    """
-    deadline = time.monotonic() + timeout
-    channel = ModelServerChannel(address, timeout=2.0, retries=0)
-    versions: dict[str, int] = {}
-    try:
-        while len(versions) < len(models):
-            if process.poll() is not None:
-                raise ServerStartError(
-                    f"the model server ended with code {process.returncode} before it was ready"
-                )
-            if time.monotonic() > deadline:
-                raise ServerStartError(f"the model server was not ready after {timeout:.0f} s")
-            for name in models:
-                with contextlib.suppress(ClientError):
-                    available = [
-                        status.version
-                        for status in channel.status(name)
-                        if status.state == AVAILABLE
-                    ]
-                    if available:
-                        versions[name] = max(available)
-            if len(versions) < len(models):
-                time.sleep(0.1)
-    finally:
-        channel.close()
-    return versions
+    def _last_words(self) -> str:
+        self._reader.join(1.0)
+        lines = self.log().strip().splitlines()
+        if lines and lines[-1].startswith("error: "):
+            return lines[-1].removeprefix("error: ")
+        ended = f"the model server ended with code {self.process.returncode} before it was ready"
+        return f"{ended}: {lines[-1]}" if lines else ended
 
 
 @contextlib.contextmanager
@@ -129,64 +183,72 @@ def start_server(
     rest_port: int | None = None,
     flags: Sequence[str] = (),
     timeout: float = 120.0,
-    log_path: str | Path | None = None,
 ) -> Iterator[ServerProcess]:
-    """Serves a models folder in another process until the block ends.
+    """Serves a models folder with the embedded server until the block ends.
 
     Args:
         models: folder with ``<name>/<version>/`` below it.
-        port: gRPC port; None for a free one.
+        port: gRPC port on the loopback interface; None for a free one.
         rest_port: REST port; None for none, 0 for a free one.
         flags: more flags for ``python -m serving.server``.
         timeout: seconds that the models may take to load.
-        log_path: file for the server's log; None for a temporary one.
 
     Yields:
-        The server, ready to answer.
+        The server, ready to answer at its `address`.
 
     Raises:
         ModelFolderError: if there is nothing whole to serve.
-        ServerStartError: if the server does not come up; its log is in the sentence.
+        ServerStartError: if the server does not come up.
     """
     found = find_models(Path(models))
-    with tempfile.TemporaryDirectory(prefix="tfrec-serve-") as scratch:
-        config = Path(scratch) / "models.config"
-        write_model_config({model.name: model.path for model in found}, config)
-        port = port or free_port()
+    for left in reversed(range(PORT_TRIES)):
         rest = free_port() if rest_port == 0 else rest_port
-        command = [
-            *embedded_command(),
-            "--host=127.0.0.1",
-            f"--port={port}",
-            f"--rest_api_port={rest or 0}",
-            f"--model_config_file={config}",
-            *flags,
-        ]
-        log_file = Path(log_path) if log_path else Path(scratch) / "server.log"
-        with log_file.open("ab") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                # Keeps a Ctrl-C at the terminal for us; we end the server in the right order.
-                start_new_session=True,
-                env=_environment(),
-            )
-        server = ServerProcess(
-            f"127.0.0.1:{port}", f"127.0.0.1:{rest}" if rest else None, process, log_file
-        )
-        try:
+        server = ServerProcess(found, port=port or free_port(), rest_port=rest, flags=flags)
+        with server:
             try:
-                server.versions = wait_until_ready(
-                    process, server.address, [model.name for model in found], timeout
-                )
+                server.wait_until_ready(timeout)
             except ServerStartError as error:
-                last = " ".join(server.log().strip().splitlines()[-1:])
-                raise ServerStartError(f"{error}: {last}" if last else str(error)) from None
+                # Another process may have taken the free port before the server bound it.
+                if port is None and left and "in use" in str(error):
+                    continue
+                raise
             yield server
-        finally:
-            server.stop()
+            return
+
+
+def free_port() -> int:
+    """Returns a port of the loopback interface that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        # As servers do: a port whose last connections are still closing counts as free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _reachable(host: str) -> str:
+    return "localhost" if host in ("0.0.0.0", "::", "[::]") else host
+
+
+def _write_model_config(models: Sequence[ModelFolder], path: Path) -> None:
+    message = wire.ModelServerConfig()
+    for model in models:
+        message.model_config_list.config.add(
+            name=model.name, base_path=str(model.path.resolve()), model_platform="tensorflow"
+        )
+    path.write_text(text_format.MessageToString(message), encoding="utf-8")
+
+
+def _embedded_command() -> list[str]:
+    return [sys.executable, "-m", "serving.server", f"--exit_with_pid={os.getpid()}"]
 
 
 def _environment() -> dict[str, str]:

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from serving.server import c_api
 from serving.server.flags import FlagError, Flags, parse
@@ -15,6 +16,9 @@ from serving.server.grpc_services import GrpcServer
 from serving.server.manager import ModelManager
 from serving.server.servable import Servable
 from serving.server.warmup import warm_up
+
+if TYPE_CHECKING:
+    from serving.server.rest import RestServer
 
 log = logging.getLogger("serving.server")
 GRACE_SECONDS = 10.0
@@ -61,23 +65,49 @@ def _serve(flags: Flags, stop: threading.Event) -> int:
         # Bound before the models load, so that a port in use is said at once.
         server = GrpcServer(manager, address, threads=flags.grpc_max_threads)
     except OSError:
-        return _refuse(
-            f"port {flags.port} is in use on {flags.host}; stop what listens there or give "
-            "another --port"
-        )
+        return _refuse(_in_use("--port", flags.port))
     with _quiet_native_stderr():
-        failed = manager.load_once()
-    if failed:
+        failures = manager.load_once()
+    if failures:
         manager.close()
-        return _refuse(f"no version of {', '.join(failed)} could be loaded; see the lines above")
+        return _refuse("; ".join(failures))
+    try:
+        rest = _start_rest(manager, flags)
+    except OSError:
+        manager.close()
+        return _refuse(_in_use("--rest_api_port", flags.rest_api_port))
     server.start()
     manager.watch()
     log.info("gRPC on %s answers", address)
     _wait(stop, flags.exit_with_pid)
     log.info("shutting down")
+    if rest:
+        rest.stop()
     server.stop(GRACE_SECONDS)
     manager.close()
     return 0
+
+
+def _start_rest(manager: ModelManager, flags: Flags) -> "RestServer | None":
+    if not flags.rest_api_port:
+        return None
+    # Imported only here: it brings an HTTP library that a gRPC-only server does not need.
+    from serving.server.rest import RestServer
+
+    server = RestServer(
+        manager,
+        flags.host,
+        flags.rest_api_port,
+        timeout_ms=flags.rest_api_timeout_in_ms,
+        threads=flags.grpc_max_threads,
+        grace_seconds=GRACE_SECONDS,
+    )
+    log.info("REST on %s:%d answers", flags.host, flags.rest_api_port)
+    return server
+
+
+def _in_use(flag: str, port: int) -> str:
+    return f"port {port} is in use; stop what listens there or give another {flag}"
 
 
 @contextlib.contextmanager

@@ -41,11 +41,11 @@ class ModelManager:
         """Looks at every model's folder once.
 
         Returns:
-            The names of models of which no version could be loaded.
+            A sentence for every model of which no version could be loaded.
         """
         for model in self.models.values():
             model.reconcile()
-        return [name for name, model in self.models.items() if not model.available()]
+        return [model.trouble() for model in self.models.values() if not model.available()]
 
     def watch(self) -> None:
         """Starts polling; with an interval of 0 or less there is nothing to do."""

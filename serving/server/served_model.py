@@ -50,8 +50,9 @@ class ModelConfig:
 
 @dataclass
 class _Failure:
-    """A version whose load failed: how often, and when to try again (None: never)."""
+    """A version whose load failed: why, how often, and when to try again (None: never)."""
 
+    error: ServingError
     tries: int
     retry_at: float | None
 
@@ -108,6 +109,18 @@ class ServedModel:
         """Returns the versions that answer requests, newest first."""
         with self._lock:
             return sorted(self._servables, reverse=True)
+
+    def trouble(self) -> str:
+        """Returns a sentence that says why no version answers."""
+        name, folder = self.config.name, self.config.base_path
+        if not self._failures:
+            return f"there is no version of model {name} in {folder} to load"
+        version, failure = max(self._failures.items())
+        reason = " ".join(str(failure.error).split())
+        return (
+            f"version {version} of model {name} cannot be loaded ({reason}); copy or export it "
+            f"again, or remove its folder in {folder}"
+        )
 
     def reconcile(self) -> None:
         """Looks at the folder once: loads what should be there, then unloads what should not."""
@@ -190,7 +203,7 @@ class ServedModel:
         tries = self._failures[version].tries + 1 if version in self._failures else 1
         again = tries <= self._max_retries
         retry_at = time.monotonic() + self._retry_seconds if again else None
-        self._failures[version] = _Failure(tries, retry_at)
+        self._failures[version] = _Failure(error, tries, retry_at)
         if not again:
             self.statuses.post(version, State.END, error.code, error.text)
         serving = self.available()

@@ -1,0 +1,104 @@
+"""What the commands that ask a server share: options, errors, and how an answer is shown."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import click
+
+from serving.client import Recommendation, RecommenderClient
+from serving.errors import ClientError
+from tfrec.errors import UserError
+
+server_option = click.option(
+    "--server", required=True, metavar="HOST:PORT", help="gRPC address of the model server."
+)
+k_option = click.option(
+    "-k", "k", type=int, default=10, show_default=True, help="How many items to show."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
+timeout_option = click.option(
+    "--timeout", type=float, default=10.0, show_default=True, help="Seconds to wait for an answer."
+)
+
+
+def asking_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that every command that asks a server has."""
+    for option in (timeout_option, json_option, k_option, server_option):
+        function = option(function)
+    return function
+
+
+@contextlib.contextmanager
+def ask(server: str, timeout: float) -> Iterator[RecommenderClient]:
+    """Yields a client of `server`; its errors become `UserError`.
+
+    Raises:
+        UserError: with the client's sentence.
+    """
+    try:
+        with RecommenderClient(server, timeout=timeout) as client:
+            yield client
+    except ClientError as error:
+        raise UserError(str(error)) from error
+
+
+def split_ids(text: str) -> list[str]:
+    """Returns the ids of a comma-separated list, without blanks around them."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def show(answer: Sequence[Recommendation], *, k: int, as_json: bool, title: str) -> None:
+    """Prints an answer as a table or as JSON; remarks go to stderr."""
+    if len(answer) < k:
+        click.echo(f"note: the model's answer has {len(answer)} items, not {k}", err=True)
+    if as_json:
+        click.echo(json.dumps([_as_json(item) for item in answer], ensure_ascii=False, indent=2))
+        return
+    from rich.console import Console
+
+    Console().print(_table(answer, title))
+
+
+def _as_json(item: Recommendation) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "item_id": item.item_id,
+        "title": item.title,
+        "score": item.score,
+        "price": item.price,
+    }
+    if item.reason_item_id is not None:
+        row["reason"] = {"item_id": item.reason_item_id, "title": item.reason_title}
+    if item.probabilities:
+        row["probabilities"] = dict(item.probabilities)
+    return row
+
+
+def _table(answer: Sequence[Recommendation], title: str) -> Any:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
+    with_reason = any(item.reason_item_id for item in answer)
+    table.add_column("", justify="right")
+    for name in ("item", "title"):
+        table.add_column(name, overflow="fold")
+    table.add_column("price", justify="right")
+    table.add_column("score", justify="right")
+    if with_reason:
+        table.add_column("because of", overflow="fold")
+    for rank, item in enumerate(answer, 1):
+        cells = [
+            str(rank),
+            item.item_id,
+            item.title or "",
+            "" if item.price is None else f"{item.price:.2f}",
+            f"{item.score:.4f}",
+        ]
+        if with_reason:
+            cells.append(item.reason_title or item.reason_item_id or "")
+        # Titles are data: a `[bold]` in one should be shown, not obeyed.
+        table.add_row(*(Text(cell) for cell in cells))
+    return table

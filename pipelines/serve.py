@@ -1,0 +1,106 @@
+"""Serves a models folder over gRPC, with the official model server where there is one."""
+
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from pipelines.running import run
+from serving.model_folder import ModelFolderError, find_models
+from serving.process import OFFICIAL_BINARY, ServerProcess, ServerStartError
+from tfrec.errors import UserError
+
+PORT = click.IntRange(1, 65535)
+
+
+@click.command()
+@click.option(
+    "--models",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder that `tfrec export` wrote; every model in it is served.",
+)
+@click.option("--port", type=PORT, default=8500, show_default=True, help="gRPC port.")
+@click.option("--rest-port", type=PORT, default=8501, show_default=True, help="REST port.")
+@click.option(
+    "--host",
+    default="0.0.0.0",
+    show_default=True,
+    help="Address that the embedded server listens on; 127.0.0.1 for this machine only.",
+)
+@click.option(
+    "--binary",
+    metavar="PATH",
+    help=f"A {OFFICIAL_BINARY}; without it, one on the PATH, or else the embedded server.",
+)
+@click.option("--embedded", is_flag=True, help="Use the embedded server in any case.")
+@click.option(
+    "--timeout", type=float, default=300.0, show_default=True, help="Seconds to load the models."
+)
+def command(
+    models: Path,
+    port: int,
+    rest_port: int,
+    host: str,
+    binary: str | None,
+    embedded: bool,
+    timeout: float,
+) -> None:
+    """Serve exported models over gRPC (TensorFlow Serving's protocol) and REST.
+
+    New versions that appear in the folder are loaded while the old ones serve. Ends at Ctrl-C or
+    SIGTERM, after the requests under way.
+    """
+    official, why = _choose(binary, embedded)
+    # Ctrl-C and SIGTERM both end the server in order: as an exception, wherever we wait.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        found = find_models(models)
+        with ServerProcess(
+            found, port=port, rest_port=rest_port, host=host, binary=official
+        ) as server:
+            try:
+                server.wait_until_ready(timeout)
+                server.forward_log = True
+                versions = ", ".join(f"{name} {server.versions[name]}" for name in server.versions)
+                click.echo(
+                    f"serving {versions} with {why} on {server.address} (gRPC) and "
+                    f"{server.rest_address} (REST); Ctrl-C ends it"
+                )
+                sys.stdout.flush()
+                code = server.process.wait()
+            except KeyboardInterrupt:
+                return
+            raise UserError(f"the model server ended by itself with code {code}; see its log above")
+    except (ModelFolderError, ServerStartError) as error:
+        raise UserError(str(error)) from error
+
+
+def _choose(binary: str | None, embedded: bool) -> tuple[str | None, str]:
+    """Returns the official server's path, or None for the embedded one, and words that say so.
+
+    Raises:
+        UserError: if the given binary cannot be run.
+    """
+    if embedded:
+        return None, "the embedded server"
+    if binary is not None:
+        found = shutil.which(os.path.expanduser(binary))
+        if found is None:
+            raise UserError(
+                f"there is no program {binary}; give --binary the path of a {OFFICIAL_BINARY}, or "
+                "leave it out for the embedded server"
+            )
+        return found, found
+    found = shutil.which(OFFICIAL_BINARY)
+    if found is not None:
+        return found, found
+    return None, f"the embedded server (no {OFFICIAL_BINARY} on the PATH)"
+
+
+if __name__ == "__main__":
+    run(command)
