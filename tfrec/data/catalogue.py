@@ -2,12 +2,14 @@
 
 import difflib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from tfrec.config.schema import DataConfig
 from tfrec.data import cells
+from tfrec.data.adapters import find_adapter
 from tfrec.data.dataset import VALUES_SUFFIX
 from tfrec.data.schema import ITEM_PHRASES, apply_schema, item_schema
 from tfrec.data.table import Table
@@ -33,6 +35,19 @@ class Catalogue:
     notes: list[str]
 
 
+def read_catalogue(source: str | Path, config: DataConfig) -> tuple[Table, Catalogue]:
+    """Reads a catalogue with the adapter of the configuration.
+
+    Returns:
+        The rows with their verdicts, and the item table.
+
+    Raises:
+        UserError: if a file cannot be used.
+    """
+    table = find_adapter(config.adapter).items(source)
+    return table, build_catalogue(table, config)
+
+
 def build_catalogue(table: Table, config: DataConfig) -> Catalogue:
     """Gives the catalogue its types, rejects the rows that break the contract, makes the texts.
 
@@ -47,14 +62,16 @@ def build_catalogue(table: Table, config: DataConfig) -> Catalogue:
     table.require(["item_id", "title"], "items")
     names = table.columns.column_names
     categorical = {column.column: column.separator for column in config.categorical_columns}
-    notes = _missing_columns(table, [*config.text_columns, *categorical])
+    _check_named_columns(table, [*config.text_columns, *categorical])
+    notes = []
     columns: dict[str, pd.Series | list] = {"item_id": cells.texts(table, "item_id")}
     cells.refuse_wrong_column(table, "item_id", columns["item_id"].isna().to_numpy(), "a value")  # type: ignore[union-attr]
-    for name in dict.fromkeys([*ITEM_PHRASES, *config.text_columns]):
+    for name in ITEM_PHRASES:
         if name in names:
             columns[name] = cells.phrases(table, name)
-        elif name in ITEM_PHRASES:
+        else:
             columns[name] = pd.Series([""] * len(table), dtype="str")
+    columns["text"] = _texts(table, [name for name in config.text_columns if name in names])
     if "price" in names:
         columns["price"] = cells.numbers(table, "price")
     else:
@@ -75,8 +92,6 @@ def build_catalogue(table: Table, config: DataConfig) -> Catalogue:
     if frame.empty:
         reasons = ", ".join(f"{reason} {count}" for reason, count in table.counts().items())
         raise UserError(f"no row of {table.label} can be used as an item ({reasons})")
-    text_columns = [name for name in config.text_columns if name in frame]
-    frame.insert(2, "text", _texts(frame, text_columns))
     if empty := int((frame["title"] == "").sum()):
         notes.append(f"{empty} items have no title")
     frame = frame.sort_values("item_id", kind="stable").reset_index(drop=True)
@@ -104,7 +119,7 @@ def add_unknown_items(catalogue: Catalogue, item_ids: list[str]) -> Catalogue:
     return Catalogue(frame, catalogue.categorical_columns, [*catalogue.notes, note])
 
 
-def _missing_columns(table: Table, wanted: list[str]) -> list[str]:
+def _check_named_columns(table: Table, wanted: list[str]) -> None:
     names = table.columns.column_names
     missing = [name for name in dict.fromkeys(wanted) if name not in names]
     for name in missing:
@@ -115,7 +130,6 @@ def _missing_columns(table: Table, wanted: list[str]) -> list[str]:
                 f"{table.label} has no column `{name}`, which data.text_columns or "
                 f"data.categorical_columns name; {hint}"
             )
-    return []
 
 
 def _launch_times(table: Table) -> pd.Series:
@@ -137,7 +151,8 @@ def _apply_rules(table: Table, frame: pd.DataFrame, config: DataConfig) -> None:
     table.reject(repeated, "duplicate_item")
 
 
-def _texts(frame: pd.DataFrame, columns: list[str]) -> pd.Series:
-    rows = zip(*(frame[name] for name in columns), strict=True)
-    texts = [". ".join(part for part in row if part) for row in rows]
-    return pd.Series(texts if columns else [""] * len(frame), index=frame.index, dtype="str")
+def _texts(table: Table, columns: list[str]) -> pd.Series:
+    if not columns:
+        return pd.Series([""] * len(table), dtype="str")
+    rows = zip(*(cells.phrases(table, name) for name in columns), strict=True)
+    return pd.Series([". ".join(part for part in row if part) for row in rows], dtype="str")

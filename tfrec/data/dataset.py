@@ -96,7 +96,7 @@ class PreparedDataset:
     @property
     def return_event_index(self) -> int | None:
         """Event index of returns, or None where the log has none."""
-        name = self.manifest.config["return_event"]
+        name = self.manifest.config.return_event
         return self.event_types.index(name) + 1 if name in self.event_types else None
 
     @property

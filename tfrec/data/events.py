@@ -49,6 +49,7 @@ def type_events(
     names = table.columns.column_names
     table.require([*EVENT_TEXTS, *config.context_columns], "events")
     _require_order(table, config)
+    _check_context_columns(config)
     columns: dict[str, pd.Series] = {}
     for name in [*EVENT_TEXTS, *config.context_columns]:
         columns[name] = cells.texts(table, name)
@@ -92,6 +93,16 @@ def _require_order(table: Table, config: DataConfig) -> None:
             f"{table.label} has neither a column `timestamp` nor `position`, so its events have no "
             f"order; its columns are {', '.join(f'`{name}`' for name in names)}"
         )
+
+
+def _check_context_columns(config: DataConfig) -> None:
+    taken = [*EVENT_TEXTS, *EVENT_NUMBERS, "timestamp"]
+    for name in config.context_columns:
+        if name in taken:
+            raise UserError(
+                f"data.context_columns has `{name}`, which is no context: it belongs to the event "
+                "itself; leave it out"
+            )
 
 
 def _check_event_names(table: Table, frame: pd.DataFrame, config: DataConfig) -> None:

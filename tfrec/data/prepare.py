@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tqdm import tqdm
 
 import tfrec
 from tfrec.config.schema import DataConfig
@@ -32,6 +34,7 @@ from tfrec.data.timestamps import now
 from tfrec.data.users import hash_user
 from tfrec.errors import UserError
 from tfrec.files import atomic_folder, write_json
+from tfrec.progress import progress
 
 VALUE_COLUMNS = ["value", "quantity", "rating"]
 
@@ -56,26 +59,33 @@ def prepare_dataset(
     out = Path(out)
     _check_out(out)
     adapter = find_adapter(config.adapter)
-    item_table = adapter.items(items)
-    catalogue = build_catalogue(item_table, config)
-    event_table = adapter.events(events)
-    typed = type_events(event_table, config, now=now(), timestamp_unit=adapter.timestamp_unit)
-    if config.duplicates == "reject":
-        event_table.reject(rules.duplicated_rows(event_table), "duplicate")
-    catalogue, item_index = _match_items(event_table, typed.frame, catalogue, config)
-    log = order_log(
-        typed.frame,
-        event_table.kept,
-        item_index,
-        event_types=config.event_types,
-        value_columns=VALUE_COLUMNS,
-        context_columns=config.context_columns,
-        salt=config.user_salt,
-        by_position=config.split == "leave_one_out",
-    )
-    log = _apply_log_rules(event_table, log, config)
-    target_events = _target_events(log, config)
-    periods, log = _split(event_table, log, target_events, config)
+    with progress(description="reading items", total=6, unit="step") as bar:
+        item_table = adapter.items(items)
+        _next_step(bar, "reading events")
+        event_table = adapter.events(events)
+        _next_step(bar, "checking rows")
+        catalogue = build_catalogue(item_table, config)
+        typed = type_events(event_table, config, now=now(), timestamp_unit=adapter.timestamp_unit)
+        _next_step(bar, "finding duplicates")
+        if config.duplicates == "reject":
+            event_table.reject(rules.duplicated_rows(event_table), "duplicate")
+        _next_step(bar, "ordering events")
+        catalogue, item_index = _match_items(event_table, typed.frame, catalogue, config)
+        log = order_log(
+            typed.frame,
+            event_table.kept,
+            item_index,
+            event_types=config.event_types,
+            value_columns=VALUE_COLUMNS,
+            context_columns=config.context_columns,
+            salt=config.user_salt,
+            by_position=config.split == "leave_one_out",
+        )
+        _next_step(bar, "splitting")
+        log = _apply_log_rules(event_table, log, config)
+        target_events = _target_events(log, config)
+        periods, log = _split(event_table, log, target_events, config)
+        bar.update()
     result = _Result(
         config=config,
         events=event_table,
@@ -89,6 +99,11 @@ def prepare_dataset(
     with atomic_folder(out) as folder:
         _write(folder, result)
     return PreparedDataset.open(out)
+
+
+def _next_step(bar: "tqdm[Any]", description: str) -> None:
+    bar.update()
+    bar.set_description(description)
 
 
 @dataclass(frozen=True)
@@ -364,4 +379,10 @@ def _notes(result: _Result, items: pd.DataFrame) -> list[str]:
         notes.append(f"{eventless} items have no events; they stay in the catalogue")
     if untrained := int((items["train_events"] == 0).sum()):
         notes.append(f"{untrained} items have no target event in train")
+    config, log = result.config, result.log
+    if config.return_event in log.event_types and config.purchase_event not in log.event_types:
+        notes.append(
+            f"events {config.return_event!r} were not checked against earlier purchases: the log "
+            f"has no event {config.purchase_event!r} (data.purchase_event)"
+        )
     return notes

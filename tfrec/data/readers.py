@@ -25,6 +25,9 @@ Part = tuple[pa.Table, np.ndarray, list[tuple[int, str]]]
 
 JSON_BLOCK_LINES = 100_000
 
+# The column that shows, among the rejects, a line that is no JSON object.
+UNREADABLE = "unreadable"
+
 
 def resolve(source: str | Path, role: str) -> list[Path]:
     """Returns the files that a path or a glob names, sorted.
@@ -123,6 +126,8 @@ def read_csv(
         quoted: whether cells may be in double quotes.
     """
     first = _first_line(path, encoding)
+    if not first.strip():
+        raise UserError(f"{path} is empty or begins with an empty line; it needs a header and rows")
     delimiter = delimiter or max(",;\t|", key=first.count)
     has_header = names is None
     names = names or next(csv.reader([first], delimiter=delimiter))
@@ -158,6 +163,12 @@ def read_csv(
                 null_values=[""],
                 strings_can_be_null=True,
             ),
+        )
+    if len(invalid) > table.num_rows:
+        raise UserError(
+            f"{path} has {len(names)} columns in its first line, but {len(invalid)} of "
+            f"{len(invalid) + table.num_rows} rows have another number of cells, such as "
+            f"{invalid[0][1][:80]!r}; check the delimiter"
         )
     if not invalid:
         return table, np.arange(table.num_rows), []
@@ -204,26 +215,31 @@ def read_json_lines(
     tables: list[pa.Table] = []
     rejected: list[tuple[int, str]] = []
     count = 0
-    bar = progress(description=f"reading {path.name}", unit="row")
-    for block in _line_blocks(path):
-        records: list[dict[str, Any]] = []
-        for line in block:
-            try:
-                record = parse(line)
-            except (ValueError, SyntaxError, RecursionError):
-                record = None
-            if not isinstance(record, dict):
-                rejected.append((count + len(records), "unreadable_row"))
-                record = {"unreadable": line.rstrip("\n")}
-            elif columns is not None:
-                record = {name: record[name] for name in columns if name in record}
-            records.append(record)
-        table, wrong = _table_of_records(records)
-        rejected.extend((count + row, reason) for row, reason in wrong)
-        tables.append(table)
-        count += len(records)
-        bar.update(len(records))
-    bar.close()
+    with progress(description=f"reading {path.name}", unit="row") as bar:
+        for block in _line_blocks(path):
+            records: list[dict[str, Any]] = []
+            for line in block:
+                try:
+                    record = parse(line)
+                except (ValueError, SyntaxError, RecursionError):
+                    record = None
+                if not isinstance(record, dict):
+                    rejected.append((count + len(records), "unreadable_row"))
+                    record = {UNREADABLE: line.rstrip("\n")}
+                elif columns is not None:
+                    record = {name: record[name] for name in columns if name in record}
+                records.append(record)
+            table, wrong = _table_of_records(records)
+            rejected.extend((count + row, reason) for row, reason in wrong)
+            tables.append(table)
+            count += len(records)
+            bar.update(len(records))
+    unreadable = sum(reason == "unreadable_row" for _, reason in rejected)
+    if unreadable * 2 > count:
+        raise UserError(
+            f"{path} should hold one JSON object a line, but {unreadable} of {count} lines are "
+            f"none, the first at row {rejected[0][0]}; convert it, for example with `jq -c '.[]'`"
+        )
     if not tables:
         return pa.table({}), np.arange(0), []
     return concatenate(tables), np.arange(count), rejected

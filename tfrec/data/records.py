@@ -116,19 +116,20 @@ def write_histories(folder: Path, histories: Histories, *, shards: int, targets:
     bounds = np.linspace(0, len(histories), shards + 1).astype(int)
     options = tf.io.TFRecordOptions(compression_type="GZIP")
     paths = []
-    bar = progress(description=f"writing {folder.name}", total=len(histories), unit="shopper")
-    for shard in range(shards):
-        path = str(folder / f"{shard:05d}-of-{shards:05d}.tfrecord.gz")
-        first, last = int(bounds[shard]), int(bounds[shard + 1])
-        try:
-            with tf.io.TFRecordWriter(path, options) as writer:
-                for record in _examples(histories, first, last, targets):
-                    writer.write(record)
-        except tf.errors.ResourceExhaustedError as error:
-            raise OSError(errno.ENOSPC, "no space left on the disk", path) from error
-        paths.append(path)
-        bar.update(last - first)
-    bar.close()
+    with progress(
+        description=f"writing {folder.name}", total=len(histories), unit="shopper"
+    ) as bar:
+        for shard in range(shards):
+            path = str(folder / f"{shard:05d}-of-{shards:05d}.tfrecord.gz")
+            first, last = int(bounds[shard]), int(bounds[shard + 1])
+            try:
+                with tf.io.TFRecordWriter(path, options) as writer:
+                    for record in _examples(histories, first, last, targets):
+                        writer.write(record)
+            except tf.errors.ResourceExhaustedError as error:
+                raise OSError(errno.ENOSPC, "no space left on the disk", path) from error
+            paths.append(path)
+            bar.update(last - first)
     return paths
 
 

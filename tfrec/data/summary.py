@@ -65,6 +65,6 @@ def _splits(manifest: Manifest) -> RichTable:
             f"{split.events:,}",
             f"{split.target_events:,}",
             str(split.shards),
-            split.starts or "–",  # noqa: RUF001
+            split.starts or "",
         )
     return table

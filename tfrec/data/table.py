@@ -134,8 +134,12 @@ class Table:
         """Returns the first rows of `mask` and their values in column `name`, in words."""
         rows = np.flatnonzero(mask)[:limit]
         values = self.columns.column(name).take(pa.array(rows)).to_pylist()
+        # One file is named by the sentence around the rows.
+        places = [
+            self.place(row) if len(self.files) > 1 else f"row {self.row[row]}" for row in rows
+        ]
         return ", ".join(
-            f"row {self.row[row]}: {_short(value)}" for row, value in zip(rows, values, strict=True)
+            f"{place}: {_short(value)}" for place, value in zip(places, values, strict=True)
         )
 
 
