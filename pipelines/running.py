@@ -3,13 +3,13 @@
 Exit codes: 0 done, 1 a defect (with its stack trace), 2 a mistake of the user, 130 interrupted.
 """
 
-import errno
 import sys
 from typing import NoReturn
 
 import click
 
 from tfrec.errors import UserError
+from tfrec.files import is_disk_full
 
 USER_MISTAKE = 2
 INTERRUPTED = 130
@@ -36,10 +36,11 @@ def run(command: click.Command, prog_name: str | None = None) -> NoReturn:
     except click.Abort:
         click.echo("interrupted", err=True)
         sys.exit(INTERRUPTED)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
+    except Exception as error:
+        if not is_disk_full(error):
             raise
-        where = f" while writing {error.filename}" if error.filename else ""
+        filename = getattr(error, "filename", None)
+        where = f" while writing {filename}" if filename else ""
         _exit_with(f"no space left on the disk{where}; free some space and run the command again")
     sys.exit(result if isinstance(result, int) else 0)
 

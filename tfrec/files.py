@@ -5,13 +5,28 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tfrec.errors import UserError
+
+SECONDS_UNTIL_STALE = 3600.0
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Whether `error` means that a disk is full, or a quota used up."""
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return True
+    # TensorFlow and Arrow have exceptions of their own, with the system's words in them.
+    return os.strerror(errno.ENOSPC) in str(error)
 
 
 @contextlib.contextmanager
@@ -19,13 +34,18 @@ def disk_errors_as_user_errors(path: Path) -> Iterator[None]:
     """Turns a full disk or a missing permission while writing `path` into a `UserError`."""
     try:
         yield
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
+    except UserError:
+        raise
+    except Exception as error:
+        if is_disk_full(error):
             raise UserError(
                 f"no space left on the disk while writing {path}; free some space and run the "
                 "same command again (nothing half-written was kept)"
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        forbidden = isinstance(error, OSError) and error.errno in _FORBIDDEN
+        # Not a file elsewhere that the block may have been reading.
+        written = Path(os.fsdecode(getattr(error, "filename", None) or path))
+        if forbidden and written.is_relative_to(path.parent):
             raise UserError(
                 f"not allowed to write {path}; choose a folder that you may write to"
             ) from error
@@ -36,12 +56,17 @@ def disk_errors_as_user_errors(path: Path) -> Iterator[None]:
 def atomic_file(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path beside `path` that replaces it when the block ends well.
 
+    A process that is killed leaves a hidden ``.<name>.*.part`` file, which a call an hour later
+    removes.
+
     Raises:
         UserError: if the disk is full or the folder may not be written to.
     """
     path = Path(path)
     with disk_errors_as_user_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_way(path, is_right=path.is_file())
+        # Another process may be writing the same file just now, so only old leftovers go.
+        _remove_leftovers(path, older_than=SECONDS_UNTIL_STALE)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         os.close(handle)
         temporary = Path(name)
@@ -59,23 +84,23 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
 def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Yields an empty folder beside `path` that takes its place when the block ends well.
 
-    An existing `path` is replaced as a whole. A run that is killed leaves only a hidden
-    ``.<name>.*.part`` folder, which the next call removes.
+    An existing folder `path` is replaced as a whole. A process that is killed leaves only a
+    hidden ``.<name>.*.part`` folder, which the next call removes; two processes should not write
+    the same folder at once.
 
     Raises:
-        UserError: if the disk is full or the folder may not be written to.
+        UserError: if `path` is a file, the disk is full or the folder may not be written to.
     """
     path = Path(path)
     with disk_errors_as_user_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for stale in path.parent.glob(f".{path.name}.*.part"):
-            shutil.rmtree(stale, ignore_errors=True)
+        _make_way(path, is_right=path.is_dir())
+        _remove_leftovers(path, older_than=0.0)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
         temporary.chmod(0o755)
         try:
             yield temporary
             if path.exists():
-                retired = path.parent / f".{path.name}.old.part"
+                retired = path.parent / f".{path.name}.retired_.part"
                 path.replace(retired)
                 temporary.replace(path)
                 shutil.rmtree(retired)
@@ -83,6 +108,35 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
                 temporary.replace(path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _make_way(path: Path, *, is_right: bool) -> None:
+    """Makes the folder that `path` goes into; `is_right`: what is at `path` may be replaced."""
+    if path.exists() and not is_right:
+        what = "a folder" if path.is_dir() else "a file"
+        raise UserError(f"cannot write {path}: it is {what}; choose another path")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(
+            f"cannot write {path}: a folder on the way to it is a file; choose another path"
+        ) from error
+
+
+def _remove_leftovers(path: Path, *, older_than: float) -> None:
+    """Removes what a killed process left of `path`, and nothing of its neighbours."""
+    # Eight letters, as tempfile makes them: `data` must not match the leftovers of `data.v2`.
+    leftover = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}\.part")
+    for entry in path.parent.iterdir():
+        if not leftover.fullmatch(entry.name):
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - entry.lstat().st_mtime < older_than:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink()
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -103,6 +157,8 @@ def read_json(path: str | Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"there is no file {path}") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid JSON ({error}); it may be half-copied") from error
 
