@@ -1,0 +1,259 @@
+"""Configurations load as written, and every mistake in one gets one clear sentence."""
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tfrec.config import ExperimentConfig, dump_config, load_config
+from tfrec.errors import UserError
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Loads a configuration given as text."""
+
+    def load_text(text):
+        path = tmp_path / "experiment.yaml"
+        path.write_text(text, encoding="utf-8")
+        return load_config(path)
+
+    return load_text
+
+
+@pytest.fixture
+def mistake(load, tmp_path):
+    """Returns the sentence that a wrong configuration gets, without the file's name."""
+
+    def sentence(text):
+        with pytest.raises(UserError) as raised:
+            load(text)
+        message = str(raised.value)
+        assert message.startswith(str(tmp_path / "experiment.yaml"))
+        assert "\n" not in message
+        return message.removeprefix(str(tmp_path / "experiment.yaml")).removeprefix(": ")
+
+    return sentence
+
+
+class TestLoading:
+    def test_no_file_means_the_defaults(self):
+        assert load_config(None) == ExperimentConfig()
+
+    @pytest.mark.parametrize("text", ["", "# nothing yet\n", "{}", "retrieval:\n", "ranking: null"])
+    def test_empty_files_and_sections_mean_the_defaults(self, load, text):
+        assert load(text) == ExperimentConfig()
+
+    def test_values_replace_defaults_and_only_those(self, load):
+        config = load("seed: 7\nretrieval:\n  training:\n    epochs: 2\n")
+        assert config.seed == 7
+        assert config.retrieval.training.epochs == 2
+        assert config.retrieval.dimension == ExperimentConfig().retrieval.dimension
+        assert config.ranking == ExperimentConfig().ranking
+
+    @pytest.mark.parametrize("text", ["1e-3", "1.0e-3", "0.001", "1E-3"])
+    def test_powers_of_ten_are_numbers(self, load, text):
+        """YAML 1.1, which PyYAML reads, takes ``1e-3`` for a text."""
+        config = load(f"retrieval:\n  training:\n    learning_rate: {text}\n")
+        assert config.retrieval.training.learning_rate == 0.001
+
+    def test_whole_number_for_a_fraction(self, load):
+        assert load("retrieval:\n  temperature: 1\n").retrieval.temperature == 1.0
+
+    def test_lists_of_sections(self, load):
+        config = load("data:\n  categorical_columns:\n  - column: colour\n    separator: '|'\n")
+        (column,) = config.data.categorical_columns
+        assert (column.column, column.separator) == ("colour", "|")
+
+    def test_configuration_cannot_be_changed_after_loading(self, load):
+        with pytest.raises(ValueError, match="frozen"):
+            load("").seed = 3
+
+
+class TestDumping:
+    def test_defaults_survive_a_round_trip(self, load):
+        assert load(dump_config(ExperimentConfig())) == ExperimentConfig()
+
+    def test_values_survive_a_round_trip(self, load):
+        text = (
+            "seed: 3\n"
+            "data:\n  user_salt: 'sälz: #1'\n  event_types: ['on', '1', view]\n"
+            "retrieval:\n  negatives: sampled\n  training:\n"
+            "    learning_rate: 1e-7\n    mixed_precision: true\n"
+        )
+        config = load(text)
+        assert config.data.user_salt == "sälz: #1"
+        assert config.data.event_types == ["on", "1", "view"]
+        assert load(dump_config(config)) == config
+
+    def test_every_key_is_shown_in_the_order_of_the_classes(self):
+        shown = yaml.safe_load(dump_config(ExperimentConfig()))
+        assert list(shown) == list(ExperimentConfig.model_fields)
+        for name, section in shown.items():
+            if isinstance(section, dict):
+                assert list(section) == list(type(getattr(ExperimentConfig(), name)).model_fields)
+
+
+class TestShippedConfigurations:
+    @pytest.mark.parametrize(
+        "path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.name
+    )
+    def test_loads(self, path):
+        load_config(path)
+
+    def test_there_are_some(self):
+        names = {path.stem for path in (ROOT / "configs").glob("*.yaml")}
+        assert {"online_retail", "amazon_beauty", "amazon_scientific"} <= names
+
+
+class TestUnknownKeys:
+    @pytest.mark.parametrize(
+        ("text", "sentence"),
+        [
+            ("retrival: {}", "unknown key `retrival`; did you mean `retrieval`?"),
+            (
+                "retrieval:\n  dimention: 64",
+                "unknown key `retrieval.dimention`; did you mean `retrieval.dimension`?",
+            ),
+            (
+                "ranking:\n  training:\n    epoch: 3",
+                "unknown key `ranking.training.epoch`; did you mean `ranking.training.epochs`?",
+            ),
+            (
+                "learning_rate: 1",
+                "unknown key `learning_rate`; it belongs at `retrieval.training.learning_rate` or "
+                "`ranking.training.learning_rate`",
+            ),
+            (
+                "data:\n  categorical_columns:\n  - colum: x",
+                "unknown key `data.categorical_columns[0].colum`; did you mean "
+                "`data.categorical_columns[0].column`? (1 more mistake in the file)",
+            ),
+            (
+                "xyzzy: 1",
+                "unknown key `xyzzy`; valid keys here: " + ", ".join(ExperimentConfig.model_fields),
+            ),
+            (
+                "1: 2",
+                "unknown key `1`; valid keys here: " + ", ".join(ExperimentConfig.model_fields),
+            ),
+        ],
+    )
+    def test_the_key_and_what_was_meant_are_named(self, mistake, text, sentence):
+        assert mistake(text) == sentence
+
+
+class TestWrongValues:
+    @pytest.mark.parametrize(
+        ("text", "sentence"),
+        [
+            ("seed: abc", "`seed` should be a whole number. Received: 'abc'"),
+            ("seed: 1.5", "`seed` should be a whole number. Received: 1.5"),
+            ("seed: true", "`seed` should be a whole number. Received: True"),
+            ("seed: '5'", "`seed` should be a whole number. Received: '5'"),
+            ("retrieval: 3", "`retrieval` should be a section of keys. Received: 3"),
+            ("retrieval: [a]", "`retrieval` should be a section of keys. Received: ['a']"),
+            (
+                "retrieval:\n  training: fast",
+                "`retrieval.training` should be a section of keys. Received: 'fast'",
+            ),
+            (
+                "retrieval:\n  negatives: all",
+                "`retrieval.negatives` should be 'full', 'sampled' or 'in_batch'. Received: 'all'",
+            ),
+            (
+                "retrieval:\n  training:\n    epochs: 0",
+                "`retrieval.training.epochs` should be at least 1. Received: 0",
+            ),
+            (
+                "retrieval:\n  dropout: 1",
+                "`retrieval.dropout` should be less than 1. Received: 1",
+            ),
+            (
+                "retrieval:\n  temperature: 0",
+                "`retrieval.temperature` should be greater than 0. Received: 0",
+            ),
+            (
+                "retrieval:\n  temperature: .nan",
+                "`retrieval.temperature` should be a finite number. Received: nan",
+            ),
+            (
+                "retrieval:\n  temperature: warm",
+                "`retrieval.temperature` should be a number. Received: 'warm'",
+            ),
+            (
+                "text:\n  max_tokens: 1000",
+                "`text.max_tokens` should be at most 512. Received: 1000",
+            ),
+            (
+                "retrieval:\n  training:\n    mixed_precision: 1",
+                "`retrieval.training.mixed_precision` should be true or false. Received: 1",
+            ),
+            (
+                "data:\n  context_columns: country",
+                "`data.context_columns` should be a list, such as [a, b]. Received: 'country'",
+            ),
+            (
+                "data:\n  context_columns: [country, 3]",
+                "`data.context_columns[1]` should be a text; put it in quotes. Received: 3",
+            ),
+            (
+                "data:\n  categorical_columns:\n  - separator: ','",
+                "`data.categorical_columns[0].column` is missing, and has no default",
+            ),
+            (
+                "evaluation:\n  cutoffs: []",
+                "`evaluation`: cutoffs should be a list of positive integers, such as [5, 10, 20]",
+            ),
+            (
+                "seed: x\nretrieval:\n  dimension: y\n  dropout: z",
+                "`seed` should be a whole number. Received: 'x' (2 more mistakes in the file)",
+            ),
+        ],
+    )
+    def test_the_key_and_what_is_valid_are_named(self, mistake, text, sentence):
+        assert mistake(text) == sentence
+
+
+class TestUnreadableFiles:
+    @pytest.mark.parametrize(
+        ("text", "sentence"),
+        [
+            ("- a", " should hold sections such as `retrieval:`; it holds a list"),
+            ("hello", " should hold sections such as `retrieval:`; it holds a str"),
+            (
+                "seed: [",
+                " is not valid YAML: line 1, column 8: expected the node content, but found "
+                "'<stream end>'",
+            ),
+            (
+                "seed: 1\nseed: 2",
+                " is not valid YAML: line 2, column 1: the key `seed` is given twice",
+            ),
+            (
+                "retrieval:\n\tdimension: 3",
+                " is not valid YAML: line 2, column 1: found character '\\t' that cannot start "
+                "any token",
+            ),
+            ("? [a]\n: b", " is not valid YAML: line 1, column 3: found unhashable key"),
+            (
+                "seed: !!python/name:os.system",
+                " is not valid YAML: line 1, column 7: could not determine a constructor for the "
+                "tag 'tag:yaml.org,2002:python/name:os.system'",
+            ),
+        ],
+    )
+    def test_the_place_is_named(self, mistake, text, sentence):
+        assert mistake(text) == sentence
+
+    def test_missing_file(self, tmp_path):
+        with pytest.raises(UserError, match=r"^there is no configuration file .*none\.yaml$"):
+            load_config(tmp_path / "none.yaml")
+
+    def test_folder(self, tmp_path):
+        with pytest.raises(UserError, match="cannot be read: Is a directory"):
+            load_config(tmp_path)
+
+    def test_binary_file(self, tmp_path):
+        (tmp_path / "model.yaml").write_bytes(b"\xff\xfe\x00")
+        with pytest.raises(UserError, match=r"model\.yaml is not a text file in UTF-8"):
+            load_config(tmp_path / "model.yaml")
