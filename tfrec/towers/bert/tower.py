@@ -155,18 +155,40 @@ class BertTextTower(tf.keras.layers.Layer):
             float32 [batch, dimension], each row of length 1.
         """
         token_ids = tf.cast(token_ids, tf.int32)
-        hidden = self.backbone(
-            {
-                "token_ids": token_ids,
-                "segment_ids": tf.zeros_like(token_ids),
-                "padding_mask": tf.cast(padding_mask, tf.int32),
-            },
-            training=False if self.policy == "frozen" else training,
-        )["sequence_output"]
+        hidden = self._last_layer(token_ids, tf.cast(padding_mask, tf.int32), training)
         weights = tf.cast(padding_mask, tf.float32)[:, :, tf.newaxis]
         total = tf.reduce_sum(tf.cast(hidden, tf.float32) * weights, axis=1)
         # The direction of the sum is that of the mean, so the division can be left out.
         return tf.math.l2_normalize(total, axis=-1)
+
+    def _last_layer(
+        self, token_ids: tf.Tensor, padding_mask: tf.Tensor, training: bool | None
+    ) -> tf.Tensor:
+        """Runs the backbone layer by layer, but for its pooler: [batch, length, dimension].
+
+        What does not train does not drop out either, so that it computes what it will compute
+        when the model serves.
+        """
+        backbone = self.backbone
+        tokens = backbone.token_embedding(token_ids)
+        hidden = backbone.embeddings_add(
+            (
+                tokens,
+                backbone.position_embedding(tokens),
+                backbone.segment_embedding(tf.zeros_like(token_ids)),
+            )
+        )
+        hidden = backbone.embeddings_layer_norm(hidden)
+        hidden = backbone.embeddings_dropout(
+            hidden, training=training if self.policy == "full" else False
+        )
+        for layer in backbone.transformer_layers:
+            hidden = layer(
+                hidden,
+                padding_mask=padding_mask,
+                training=training if layer.trainable else False,
+            )
+        return hidden
 
     def compute_output_shape(self, input_shape: tf.TensorShape) -> tf.TensorShape:
         """Returns [batch, dimension]."""
