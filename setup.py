@@ -28,9 +28,13 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.11,<3.12",
     packages=find_packages(include=["tfrec*", "pipelines*", "serving*"]),
-    package_data={"tfrec.data": ["sample/**/*"]},
+    package_data={
+        "tfrec.data": ["sample/**/*"],
+        "serving.protos": ["*.proto", "*.binpb"],
+    },
     install_requires=[
         *TENSORFLOW,
+        "aiohttp>=3.10",
         "click>=8.2",
         "grpcio>=1.71",
         "grpcio-health-checking>=1.71",
@@ -41,6 +45,7 @@ setup(
         "psutil>=5.9",
         "pyarrow>=16",
         "pydantic>=2.7",
+        "python-calamine>=0.3",
         "PyYAML>=6.0",
         "rich>=13",
         "safetensors>=0.4",

@@ -7,6 +7,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 T = TypeVar("T")
+ProgressBar = tqdm
 
 
 def progress(

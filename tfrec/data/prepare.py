@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tqdm import tqdm
 
 import tfrec
 from tfrec.config.schema import DataConfig
@@ -34,7 +32,7 @@ from tfrec.data.timestamps import now
 from tfrec.data.users import hash_user
 from tfrec.errors import UserError
 from tfrec.files import atomic_folder, write_json
-from tfrec.progress import progress
+from tfrec.progress import ProgressBar, progress
 
 VALUE_COLUMNS = ["value", "quantity", "rating"]
 
@@ -101,7 +99,7 @@ def prepare_dataset(
     return PreparedDataset.open(out)
 
 
-def _next_step(bar: "tqdm[Any]", description: str) -> None:
+def _next_step(bar: ProgressBar, description: str) -> None:
     bar.update()
     bar.set_description(description)
 
