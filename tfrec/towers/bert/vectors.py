@@ -1,40 +1,53 @@
 """Text vectors of a frozen BERT, kept on disk by content, so that no text is encoded twice."""
 
 import hashlib
+import logging
+import time
 import uuid
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfrec.files import atomic_file, disk_errors_as_user_errors
+from tfrec.errors import UserError
+from tfrec.files import atomic_file, disk_errors_as_user_errors, read_json
 from tfrec.towers.bert.weights import BertFiles
 
 if TYPE_CHECKING:
+    from tfrec.towers.bert.encoding import BatchEncoder
     from tfrec.towers.bert.tower import BertTextTower
 
 # Part of the folder's name: raise it when the same text and weights give other vectors.
 _ENCODING_VERSION = 1
 _KEY_BYTES = hashlib.sha256().digest_size
-_TEXTS_PER_SHARD = 1000
+# No write of a shard takes this long, so an older unfinished one belongs to a killed run.
+_STALE_SECONDS = 3600.0
+
+_log = logging.getLogger(__name__)
 
 
 class TextVectors:
     """The vectors of texts under one frozen BERT, encoded once and then read from disk.
 
     A vector's key is the SHA-256 of its text; the folder is named by the fingerprint of the
-    BERT and by `max_tokens`. Every thousand texts make a shard that is written atomically, so
-    that a run that is killed loses at most one shard, and several processes may share a folder.
-    A shard that cannot be read is removed and its texts are encoded again.
+    BERT and by `max_tokens`. Texts are written in shards, each atomically, so that a run that
+    is killed loses at most one shard, and several processes may share a folder. A shard that is
+    damaged is removed and its texts are encoded again.
 
     Args:
         cache_dir: folder under which the folder of this BERT lies; created when needed.
         files: the BERT.
         max_tokens: longest token row; longer texts are cut.
-        load_tower: builds the tower; called only when there is a text to encode. ``None``
-            loads it from `files`.
+        load_tower: builds the frozen tower of `files`; called only when there is a text to
+            encode. ``None`` loads it.
+        shard_size: texts a shard holds, about.
+
+    Example:
+        ```python
+        vectors = TextVectors("cache", find_weights())
+        vectors.encode(["red cotton dress", "usb cable"])  # float32 [2, 384]
+        ```
     """
 
     def __init__(
@@ -43,16 +56,20 @@ class TextVectors:
         files: BertFiles,
         max_tokens: int = 128,
         load_tower: "Callable[[], BertTextTower] | None" = None,
+        shard_size: int = 1000,
     ) -> None:
+        if shard_size < 1:
+            raise ValueError(f"`shard_size` should be a positive integer. Received: {shard_size}")
         self.folder = (
             Path(cache_dir) / f"v{_ENCODING_VERSION}-{files.fingerprint[:16]}-{max_tokens}"
         )
         self._files = files
         self._max_tokens = max_tokens
         self._load_tower = load_tower or self._load_frozen_tower
-        self._tower: BertTextTower | None = None
+        self._shard_size = shard_size
+        self._encoder: BatchEncoder | None = None
         self._shards: dict[Path, np.ndarray] = {}
-        self._index: dict[bytes, tuple[Path, int]] = {}
+        self._places: dict[bytes, tuple[Path, int]] = {}
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Returns the vectors of `texts`, encoding those that the folder does not hold.
@@ -64,59 +81,69 @@ class TextVectors:
             float32 [n, dimension], each row of length 1.
 
         Raises:
-            UserError: if the BERT cannot be loaded or the folder cannot be written.
+            UserError: if the BERT cannot be loaded, or the folder cannot be read or written.
         """
         contents = [_as_bytes(text) for text in texts]
         keys = [hashlib.sha256(content).digest() for content in contents]
-        self._read_shards()
+        if not keys:
+            return np.zeros((0, read_json(self._files.config)["hidden_size"]), np.float32)
+        self._read_new_shards()
         missing = {
             key: content
             for key, content in zip(keys, contents, strict=True)
-            if key not in self._index
+            if key not in self._places
         }
         if missing:
-            self._encode_missing(list(missing), list(missing.values()))
-        if not keys:
-            return np.zeros((0, self._loaded_tower().dimension), np.float32)
-        return self._gather(keys)
+            self._encode(list(missing), list(missing.values()))
+        places = [self._places[key] for key in keys]
+        return np.stack([self._shards[shard][row] for shard, row in places])
 
-    def _gather(self, keys: list[bytes]) -> np.ndarray:
-        places = [self._index[key] for key in keys]
-        result = np.empty((len(keys), self._shards[places[0][0]].shape[1]), np.float32)
-        for row, (shard, place) in enumerate(places):
-            result[row] = self._shards[shard][place]
-        return result
+    def _encode(self, keys: list[bytes], contents: list[bytes]) -> None:
+        self._remove_unfinished_shards()
+        shard_keys: list[bytes] = []
+        shard_vectors: list[np.ndarray] = []
+        for rows, vectors in self._loaded_encoder().encode(contents):
+            shard_keys.extend(keys[row] for row in rows)
+            shard_vectors.append(vectors)
+            if len(shard_keys) >= self._shard_size:
+                self._write_shard(shard_keys, np.concatenate(shard_vectors))
+                shard_keys, shard_vectors = [], []
+        if shard_keys:
+            self._write_shard(shard_keys, np.concatenate(shard_vectors))
 
-    def _read_shards(self) -> None:
+    def _loaded_encoder(self) -> "BatchEncoder":
+        if self._encoder is None:
+            # TensorFlow takes seconds to import, and most runs find every text in the folder.
+            from tfrec.towers.bert.encoding import BatchEncoder
+
+            self._encoder = BatchEncoder(self._load_tower())
+        return self._encoder
+
+    def _load_frozen_tower(self) -> "BertTextTower":
+        from tfrec.towers.bert.tower import BertTextTower
+
+        return BertTextTower.from_files(self._files, "frozen", max_tokens=self._max_tokens)
+
+    def _read_new_shards(self) -> None:
         for path in sorted(self.folder.glob("*.npz")):
             if path in self._shards:
                 continue
             try:
                 keys, vectors = _read_shard(path)
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            except FileNotFoundError:
+                continue  # another process found it damaged and removed it
+            except PermissionError as error:
+                raise UserError(
+                    f"not allowed to read {path}; choose another folder for text vectors"
+                ) from error
+            # A damaged archive fails in many ways: in zip's structure, its checksums, numpy's
+            # header. Every one means the same.
+            except Exception as error:
+                _log.warning("removing %s, which is damaged (%s)", path, error)
                 with disk_errors_as_user_errors(path):
                     path.unlink(missing_ok=True)
                 continue
             self._add(path, keys, vectors)
-
-    def _add(self, path: Path, keys: list[bytes], vectors: np.ndarray) -> None:
-        self._shards[path] = vectors
-        self._index.update({key: (path, row) for row, key in enumerate(keys)})
-
-    def _encode_missing(self, keys: list[bytes], contents: list[bytes]) -> None:
-        pending_keys: list[bytes] = []
-        pending: list[np.ndarray] = []
-        # TensorFlow takes seconds to import, and most calls find every text in the folder.
-        from tfrec.towers.bert.encoding import BatchEncoder
-
-        for rows, vectors in BatchEncoder(self._loaded_tower()).encode(contents):
-            pending_keys.extend(keys[row] for row in rows)
-            pending.append(vectors)
-            if len(pending_keys) >= _TEXTS_PER_SHARD:
-                self._write_shard(pending_keys, np.concatenate(pending))
-                pending_keys, pending = [], []
-        if pending_keys:
-            self._write_shard(pending_keys, np.concatenate(pending))
 
     def _write_shard(self, keys: list[bytes], vectors: np.ndarray) -> None:
         path = self.folder / f"{uuid.uuid4().hex}.npz"
@@ -128,33 +155,32 @@ class TextVectors:
             )
         self._add(path, keys, vectors)
 
-    def _loaded_tower(self) -> "BertTextTower":
-        if self._tower is None:
-            self._tower = self._load_tower()
-        return self._tower
+    def _add(self, path: Path, keys: list[bytes], vectors: np.ndarray) -> None:
+        self._shards[path] = vectors
+        self._places.update({key: (path, row) for row, key in enumerate(keys)})
 
-    def _load_frozen_tower(self) -> "BertTextTower":
-        from tfrec.towers.bert.tower import BertTextTower
-
-        return BertTextTower.from_files(self._files, "frozen", max_tokens=self._max_tokens)
+    def _remove_unfinished_shards(self) -> None:
+        for part in self.folder.glob(".*.part"):
+            if time.time() - part.stat().st_mtime > _STALE_SECONDS:
+                part.unlink(missing_ok=True)
 
 
 def _as_bytes(text: str) -> bytes:
     if not isinstance(text, str):
-        raise ValueError(f"`texts` should be strings. Received: {text!r}")
+        raise ValueError(f"`texts` should hold strings. Received: {text!r}")
     # Half of a surrogate pair, as broken JSON may hold, has no UTF-8; it becomes "?".
     return text.encode("utf-8", errors="replace")
 
 
 def _read_shard(path: Path) -> tuple[list[bytes], np.ndarray]:
-    # The zip format carries a CRC-32 of each member, which numpy checks while it reads.
+    """Returns the keys and vectors of a shard; zip's CRC-32 of each is checked on the way."""
     with np.load(path, allow_pickle=False) as shard:
         keys, vectors = shard["keys"], shard["vectors"]
     if (
         keys.dtype != np.uint8
-        or keys.shape != (len(vectors), _KEY_BYTES)
         or vectors.dtype != np.float32
         or vectors.ndim != 2
+        or keys.shape != (len(vectors), _KEY_BYTES)
     ):
-        raise ValueError(f"{path} is not a shard of text vectors")
+        raise ValueError("not a shard of text vectors")
     return [row.tobytes() for row in keys], vectors
