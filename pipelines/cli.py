@@ -45,7 +45,7 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
         ),
     ),
     "Serve and ask": (
-        Stage("serve", "pipelines.serve", "Serve exported models over gRPC."),
+        Stage("serve", "pipelines.serve", "Serve exported models over gRPC and REST."),
         Stage("recommend", "pipelines.recommend", "Ask a server what a shopper may want next."),
         Stage("search", "pipelines.search", "Ask a server for items that fit a text."),
         Stage("similar", "pipelines.similar", "Ask a server for items like an item."),

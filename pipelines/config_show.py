@@ -12,7 +12,10 @@ from tfrec.config import dump_config, load_config
 @click.command()
 @config_option
 def command(config: Path | None) -> None:
-    """Print the effective configuration, defaults included, as YAML."""
+    """Print the effective configuration.
+
+    It is YAML, every default included: save it to a file, change it, and give it as --config.
+    """
     click.echo(dump_config(load_config(config)), nl=False)
 
 

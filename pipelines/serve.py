@@ -50,10 +50,10 @@ def command(
     embedded: bool,
     timeout: float,
 ) -> None:
-    """Serve exported models over gRPC (TensorFlow Serving's protocol) and REST.
+    """Serve exported models over gRPC and REST.
 
-    New versions that appear in the folder are loaded while the old ones serve. Ends at Ctrl-C or
-    SIGTERM, after the requests under way.
+    The protocol is TensorFlow Serving's. New versions that appear in the folder are loaded while
+    the old ones serve. Ends at Ctrl-C or SIGTERM, after the requests under way.
     """
     official, why = _choose(binary, embedded)
     # Ctrl-C and SIGTERM both end the server in order: as an exception, wherever we wait.
