@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import tfrec
@@ -34,7 +35,7 @@ class Step:
         name: what the user reads; unique in the job.
         action: does the work; called without arguments.
         inputs: everything the outcome depends on, by name: a `Path` stands for the content of the
-            file or folder; other values are pydantic models or plain JSON.
+            file or folder; other values are pydantic models, plain JSON, or lists of these.
         outputs: files or folders that the action leaves behind.
     """
 
@@ -92,7 +93,7 @@ class StepRunner:
         Raises:
             FileNotFoundError: if an input does not exist, or the action left out an output.
         """
-        number = f"\\[{len(self.reports) + 1}/{self._total}] {step.name}"
+        number = f"\\[{len(self.reports) + 1}/{self._total}] {escape(step.name)}"
         record_path = self._state / f"{_slug(step.name)}.json"
         fingerprint = _fingerprint(step)
         report = _done(record_path, fingerprint, step)
@@ -193,6 +194,8 @@ def _value(value: Any) -> Any:
         }
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
+    if isinstance(value, list | tuple):
+        return [_value(element) for element in value]
     return value
 
 
