@@ -221,8 +221,10 @@ def _write(folder: Path, result: _Result) -> None:
         for name, values in log.context.items()
     }
     summaries = {}
+    recorded = np.zeros(len(log), dtype=bool)
     for number, split in enumerate(splits.SPLITS):
-        histories = _histories(log, context, cuts, number)
+        histories, rows = _histories(log, context, cuts, number)
+        recorded[rows] = True
         paths = write_histories(
             folder / split, histories, shards=config.shards, targets=number != splits.TRAIN
         )
@@ -246,19 +248,20 @@ def _write(folder: Path, result: _Result) -> None:
         {"events": log.event_types, "context": vocabularies, "categories": categories},
     )
     _write_rejects(folder / "rejects", result)
-    _manifest(folder, result, items, vocabularies, summaries).write(folder)
+    _manifest(folder, result, items, vocabularies, summaries, int(recorded.sum())).write(folder)
 
 
 def _histories(
     log: EventLog, context: dict[str, np.ndarray], cuts: splits.Cuts, split: int
-) -> Histories:
+) -> tuple[Histories, np.ndarray]:
+    """Returns the records of a split, and which events of the log they hold (with repeats)."""
     seconds = log.microseconds // 1_000_000
     history_end = cuts.valid if split <= splits.VALID else cuts.test
     target_end = {splits.TRAIN: cuts.valid, splits.VALID: cuts.test, splits.TEST: cuts.end}[split]
     chosen = np.flatnonzero(cuts.in_split[split])
     offsets, rows = ragged_rows(cuts.start[chosen], history_end[chosen])
     target_offsets, target_rows = ragged_rows(history_end[chosen], target_end[chosen])
-    return Histories(
+    histories = Histories(
         user=log.user_hashes[log.user[cuts.start[chosen]]],
         offsets=offsets,
         item=log.item[rows],
@@ -271,6 +274,7 @@ def _histories(
         target_event=log.event[target_rows],
         target_timestamp=seconds[target_rows],
     )
+    return histories, np.concatenate([rows, target_rows])
 
 
 def _item_table(result: _Result, in_train: np.ndarray) -> pd.DataFrame:
@@ -330,6 +334,7 @@ def _manifest(
     items: pd.DataFrame,
     vocabularies: dict[str, list[str]],
     summaries: dict[str, SplitSummary],
+    rows_recorded: int,
 ) -> Manifest:
     log = result.log
     events = np.bincount(log.event, minlength=len(log.event_types) + 1)[1:]
@@ -339,7 +344,7 @@ def _manifest(
         tfrec_version=tfrec.__version__,
         config=result.config,
         sources={"events": result.events.files, "items": result.items.files},
-        events=_row_counts(result.events, len(log)),
+        events=_row_counts(result.events, rows_recorded),
         items=_row_counts(result.items, len(items) - added),
         num_users=len(np.unique(log.user)),
         num_items=len(items),

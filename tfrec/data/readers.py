@@ -23,6 +23,7 @@ from tfrec.progress import progress
 # reader itself turned a row away ("" if it did not).
 Part = tuple[pa.Table, np.ndarray, list[tuple[int, str]]]
 
+CSV_BLOCK_BYTES = 1 << 24
 JSON_BLOCK_LINES = 100_000
 
 # The column that shows, among the rejects, a line that is no JSON object.
@@ -150,7 +151,7 @@ def read_csv(
                 skip_rows=int(has_header),
                 encoding=encoding,
                 use_threads=False,
-                block_size=1 << 24,
+                block_size=CSV_BLOCK_BYTES,
             ),
             parse_options=pacsv.ParseOptions(
                 delimiter=delimiter,
@@ -278,6 +279,8 @@ def _table_of_records(records: list[dict[str, Any]]) -> tuple[pa.Table, list[tup
 def _mixed_column(values: list[Any]) -> tuple[pa.Array, list[int]]:
     # Numbers among strings are read as strings. An object or list among scalars can mean
     # nothing, so its row is rejected; where lists are the rule, the scalars are wrong instead.
+    # Python writes a missing number as NaN, which is no JSON but common.
+    values = [None if value != value else value for value in values]
     nested = [isinstance(value, dict | list) for value in values]
     filled = sum(value is not None for value in values)
     if sum(nested) * 2 > filled:

@@ -20,10 +20,8 @@ def duplicated_rows(table: Table) -> np.ndarray:
         if not pa.types.is_dictionary(column.type):
             column = pc.dictionary_encode(column)
         # One chunk, because the chunks of a dictionary column may number values differently.
-        indices = column.unify_dictionaries().combine_chunks()
-        if isinstance(indices, pa.ChunkedArray):
-            indices = indices.chunk(0)
-        codes[name] = pc.fill_null(indices.indices, -1).to_numpy()
+        encoded = column.unify_dictionaries().combine_chunks()
+        codes[name] = pc.fill_null(encoded.indices, -1).to_numpy()
     result = np.zeros(len(table), dtype=bool)
     result[kept] = pd.DataFrame(codes).duplicated().to_numpy()
     return result

@@ -8,7 +8,8 @@ from tfrec.errors import UserError
 
 SPLITS = ("train", "valid", "test")
 TRAIN, VALID, TEST = range(3)
-DAY_MICROSECONDS = 86_400_000_000
+SECOND_MICROSECONDS = 1_000_000
+DAY_MICROSECONDS = 86_400 * SECOND_MICROSECONDS
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,9 @@ def temporal(microseconds: np.ndarray, *, valid_days: int, test_days: int) -> Pe
     Raises:
         UserError: if a period would be empty.
     """
-    end = int(microseconds.max())
-    test_start = end - test_days * DAY_MICROSECONDS + 1
+    # Periods begin with a whole second, because records and manifest hold no fractions.
+    end = (int(microseconds.max()) // SECOND_MICROSECONDS + 1) * SECOND_MICROSECONDS
+    test_start = end - test_days * DAY_MICROSECONDS
     valid_start = test_start - valid_days * DAY_MICROSECONDS
     period = (microseconds >= valid_start).astype(np.int8)
     period += microseconds >= test_start

@@ -143,14 +143,13 @@ class Table:
         )
 
 
-def as_strings(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+def as_strings(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Returns any Arrow column as strings (lists, structs and bytes as Python prints them)."""
     try:
         return column.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return pa.array(
-            [None if value is None else str(value) for value in column.to_pylist()], pa.string()
-        )
+        texts = [None if value is None else str(value) for value in column.to_pylist()]
+        return pa.chunked_array([texts], pa.string())
 
 
 def concatenate(tables: list[pa.Table]) -> pa.Table:
