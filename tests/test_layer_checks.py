@@ -113,5 +113,5 @@ def test_frozen_variable_that_moves_is_caught():
 
 
 def test_fixed_batch_size_is_caught():
-    with pytest.raises(Exception, match="[Dd]imension"):
+    with pytest.raises(Exception, match=r"[Dd]imension"):
         check_saved_model(lambda: FixedBatch(3), INPUTS)
