@@ -1,9 +1,11 @@
 """Evaluation: metrics, the protocol, baselines, reports."""
 
 from tfrec.evaluation.baselines import ItemKNN, Popularity, TextKNN
-from tfrec.evaluation.protocol import Cases, Scorer, evaluate
+from tfrec.evaluation.cases import Cases
+from tfrec.evaluation.protocol import Scorer, evaluate, rank
 from tfrec.evaluation.report import Report
 from tfrec.evaluation.result import Difference, Result, SliceResult
+from tfrec.evaluation.tuning import tuned_baselines
 
 __all__ = [
     "Cases",
@@ -16,4 +18,6 @@ __all__ = [
     "SliceResult",
     "TextKNN",
     "evaluate",
+    "rank",
+    "tuned_baselines",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 NEVER_SHOWN = np.iinfo(np.int64).max
 """The rank of a target that the model never shows (its score is minus infinity)."""
 
-_CELLS_AT_ONCE = 8_000_000
+_CELLS_AT_ONCE = 4_000_000
 
 
 def case_of_target(offsets: np.ndarray) -> np.ndarray:

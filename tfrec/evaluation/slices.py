@@ -9,7 +9,7 @@ from tfrec.evaluation.metrics import case_of_target
 from tfrec.evaluation.result import SliceResult, accuracy, summarise
 
 if TYPE_CHECKING:
-    from tfrec.evaluation.protocol import Cases
+    from tfrec.evaluation.cases import Cases
 
 HISTORY_LENGTHS = {
     "history 0": (0, 0),
@@ -40,7 +40,7 @@ def slices_of(
         config: cutoffs, bootstrap samples, what a new item is.
         seed: seed of the bootstrap.
     """
-    lengths = np.diff(cases.histories.offsets)
+    lengths = cases.histories.lengths
     by_shopper = {
         name: (lengths >= low) & (lengths <= high) for name, (low, high) in HISTORY_LENGTHS.items()
     }

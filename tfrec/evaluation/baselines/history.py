@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 if TYPE_CHECKING:
-    from tfrec.data.dataset import Histories
+    from tfrec.data.records import Histories
 
 
 def history_matrix(
@@ -28,7 +28,7 @@ def history_matrix(
         float32 `[len(histories), width]`; an item's weight is the sum over its events.
     """
     offsets, item = histories.offsets, histories.item
-    row = np.repeat(np.arange(len(histories)), np.diff(offsets))
+    row = np.repeat(np.arange(len(histories)), histories.lengths)
     if events is not None:
         kept = np.isin(histories.event, events)
         row, item = row[kept], item[kept]

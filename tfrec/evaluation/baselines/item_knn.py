@@ -1,35 +1,71 @@
 """The neighbourhood baseline: items that the same shoppers chose."""
 
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
 from tfrec.evaluation.baselines.history import history_matrix
-from tfrec.progress import progress
+from tfrec.evaluation.baselines.popularity import popularity_tie_break
 
 if TYPE_CHECKING:
-    from tfrec.data.dataset import Histories, PreparedDataset
+    from tfrec.data.dataset import PreparedDataset
+    from tfrec.data.records import Histories
 
 _ROWS_AT_ONCE = 2048
 
 
+@dataclass(frozen=True)
+class ItemKNNSettings:
+    """What can be tuned of `ItemKNN`.
+
+    Attributes:
+        neighbours: most similar items kept for every item, itself not counted; None keeps all.
+        shrinkage: added to the denominator of the cosine, in shoppers.
+        length_exponent: a shopper of ``n`` items weighs ``n ** -length_exponent`` in the
+            similarities, so that a wholesaler who buys everything links less.
+        decay: an event of the history weighs `decay` times the event after it.
+        self_weight: factor on an item's similarity to itself. It matters only where
+            re-purchases count.
+    """
+
+    neighbours: int | None = None
+    shrinkage: float = 20.0
+    length_exponent: float = 0.5
+    decay: float = 1.0
+    self_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.neighbours is not None and self.neighbours < 0:
+            raise ValueError(
+                f"`neighbours` should not be negative. Received: neighbours={self.neighbours}"
+            )
+        if self.shrinkage < 0:
+            raise ValueError(
+                f"`shrinkage` should not be negative. Received: shrinkage={self.shrinkage}"
+            )
+        if not 0 < self.decay <= 1:
+            raise ValueError(f"`decay` should lie in (0, 1]. Received: decay={self.decay}")
+
+
 class ItemKNN:
-    """Sums, over the items of a history, their similarity to every item.
+    """Sums, over the events of a history, their items' similarity to every item.
 
     The similarity of two items is the cosine of their columns in the binary matrix shoppers x
-    items of the training events, with `shrinkage` added to the denominator so that a few
-    common shoppers are no proof: ``common / (sqrt(shoppers_i * shoppers_j) + shrinkage)``
+    items of the training events, rows weighted, with a shrinkage in the denominator so that a
+    few common shoppers are no proof: ``common / (sqrt(weight_i * weight_j) + shrinkage)``
     (Sarwar et al., "Item-based collaborative filtering recommendation algorithms", WWW 2001;
     shrinkage as in Ferrari Dacrema, Cremonesi and Jannach, "Are we really making much
     progress?", RecSys 2019). An item's similarity to itself follows the same formula and is
-    kept, so that the model can recommend a re-purchase where those count.
+    kept, so that the model can recommend a re-purchase where those count. Popularity breaks
+    ties, and so serves shoppers without a history.
 
-    Args:
-        similarity: sparse `[num_items + 1, num_items + 1]`; row ``i`` holds the similarity of
-            every item to item index ``i``.
-        decay: an event of the history weighs `decay` times the event after it.
-        events: 1-based indices of the event types of the history that count; None for all.
+    Attributes:
+        similarity: sparse float32 `[num_items + 1, num_items + 1]`; row ``i`` holds the
+            neighbours of item index ``i``, and itself.
+        settings: the settings used.
     """
 
     name = "item_knn"
@@ -37,79 +73,104 @@ class ItemKNN:
     def __init__(
         self,
         similarity: sparse.csr_matrix,
+        settings: ItemKNNSettings,
         *,
-        decay: float = 1.0,
-        events: list[int] | None = None,
+        train_events: np.ndarray,
+        events: list[int],
     ):
         self.similarity = similarity
-        self._decay = decay
+        self.settings = settings
         self._events = events
+        self._tie_break = popularity_tie_break(train_events)
 
     @classmethod
-    def fit(
-        cls,
-        dataset: "PreparedDataset",
-        *,
-        neighbours: int | None = None,
-        shrinkage: float = 20.0,
-        decay: float = 1.0,
-    ) -> "ItemKNN":
+    def fit(cls, dataset: "PreparedDataset", settings: ItemKNNSettings | None = None) -> "ItemKNN":
         """Fits the similarities to the target events of the data set's train split.
 
-        Args:
-            dataset: the prepared data set.
-            neighbours: most similar items kept for every item, itself not counted; None keeps
-                all.
-            shrinkage: added to the denominator of the cosine, in shoppers.
-            decay: weight of a step back in the history, in (0, 1].
+        `tfrec.evaluation.tuning.tune_item_knn` finds settings on the validation split.
         """
-        chosen = history_matrix(
-            dataset.histories("train"), dataset.num_items + 1, events=dataset.target_event_indices
-        )
-        similarity = cosine_neighbours(chosen, neighbours=neighbours, shrinkage=shrinkage)
-        return cls(similarity, decay=decay, events=dataset.target_event_indices)
+        return ItemKNNFitter(dataset).fit(settings or ItemKNNSettings())
 
     def score(self, histories: "Histories") -> np.ndarray:
-        """Returns float32 `[len(histories), num_items + 1]`; 0 for items without a neighbour."""
+        """Returns float32 `[len(histories), num_items + 1]`."""
         weights = history_matrix(
-            histories, self.similarity.shape[0], decay=self._decay, events=self._events
+            histories, self.similarity.shape[0], decay=self.settings.decay, events=self._events
         )
-        return (weights @ self.similarity).toarray()
+        scores = (weights @ self.similarity).toarray()
+        scores += self._tie_break
+        return scores
 
 
-def cosine_neighbours(
-    chosen: sparse.csr_matrix, *, neighbours: int | None, shrinkage: float
+class ItemKNNFitter:
+    """Fits several `ItemKNN` models to one data set, counting common shoppers only once.
+
+    Args:
+        dataset: the prepared data set; its train split is used.
+    """
+
+    def __init__(self, dataset: "PreparedDataset"):
+        self._events = dataset.target_event_indices
+        self._train_events = dataset.items["train_events"].to_numpy()
+        self._chosen = history_matrix(
+            dataset.histories("train"), dataset.num_items + 1, events=self._events
+        )
+        self._common = lru_cache(maxsize=1)(self._count_common)
+
+    def fit(self, settings: ItemKNNSettings) -> ItemKNN:
+        """Returns the model with these settings."""
+        common = self._common(settings.length_exponent)
+        similarity = nearest(common, neighbours=settings.neighbours, shrinkage=settings.shrinkage)
+        if settings.self_weight != 1.0:
+            similarity.setdiag(similarity.diagonal() * np.float32(settings.self_weight))
+        return ItemKNN(similarity, settings, train_events=self._train_events, events=self._events)
+
+    def _count_common(self, length_exponent: float) -> sparse.csr_matrix:
+        return common_shoppers(self._chosen, length_exponent=length_exponent)
+
+
+def common_shoppers(
+    chosen: sparse.csr_matrix, *, length_exponent: float = 0.0
 ) -> sparse.csr_matrix:
-    """Returns the shrunk cosine between the columns of a matrix, cut to the nearest ones.
+    """Returns how many shoppers every pair of items has in common.
 
     Args:
         chosen: sparse `[num_shoppers, num_columns]`; any non-zero counts as one.
-        neighbours: kept for every column besides itself, ties going to the lower index; None
+        length_exponent: a shopper of ``n`` items weighs ``n ** -length_exponent``; weights are
+            scaled so that the events keep a mean weight of 1.
+
+    Returns:
+        float32 sparse `[num_columns, num_columns]`, symmetric; the diagonal holds the
+        (weighted) shoppers of each item.
+    """
+    binary = sparse.csr_matrix(chosen, dtype=np.float32, copy=True)
+    binary.sum_duplicates()
+    binary.data[:] = 1.0
+    if length_exponent and binary.nnz:
+        lengths = np.diff(binary.indptr)
+        weights = np.repeat(np.maximum(lengths, 1.0) ** -length_exponent, lengths)
+        binary.data = np.sqrt(weights / weights.mean()).astype(np.float32)
+    return sparse.csr_matrix(binary.T @ binary)
+
+
+def nearest(
+    common: sparse.csr_matrix, *, neighbours: int | None, shrinkage: float
+) -> sparse.csr_matrix:
+    """Returns the shrunk cosine between items, cut to the nearest ones of every item.
+
+    Args:
+        common: from `common_shoppers`.
+        neighbours: kept for every item besides itself, ties going to the lower index; None
             keeps all.
         shrinkage: added to the denominator.
 
     Returns:
-        float32 sparse `[num_columns, num_columns]`; row ``i`` holds the neighbours of column
-        ``i`` and, for a column with a non-zero, its own shrunk similarity.
-
-    Raises:
-        ValueError: if `neighbours` or `shrinkage` is negative.
+        float32 sparse, of the shape of `common`; row ``i`` holds the neighbours of item ``i``
+        and its own shrunk similarity.
     """
-    if shrinkage < 0 or (neighbours is not None and neighbours < 0):
-        raise ValueError(
-            "`neighbours` and `shrinkage` should not be negative. "
-            f"Received: neighbours={neighbours}, shrinkage={shrinkage}"
-        )
-    binary = sparse.csc_matrix(chosen, dtype=np.float32, copy=True)
-    binary.sum_duplicates()
-    binary.data[:] = 1.0
-    by_shopper = binary.tocsr()
-    transposed = binary.T.tocsr()
-    norms = np.sqrt(np.diff(binary.indptr)).astype(np.float32)
+    norms = np.sqrt(common.diagonal())
     blocks = []
-    starts = range(0, binary.shape[1], _ROWS_AT_ONCE)
-    for start in progress(starts, description="item neighbours", unit="block"):
-        block = (transposed[start : start + _ROWS_AT_ONCE] @ by_shopper).tocoo()
+    for start in range(0, common.shape[0], _ROWS_AT_ONCE):
+        block = common[start : start + _ROWS_AT_ONCE].tocoo()
         row, column = block.row, block.col
         value = block.data / (norms[row + start] * norms[column] + shrinkage)
         if neighbours is not None:
