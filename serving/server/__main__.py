@@ -69,12 +69,12 @@ def _serve(flags: Flags, stop: threading.Event) -> int:
     with _quiet_native_stderr():
         failures = manager.load_once()
     if failures:
-        manager.close()
+        manager.close(GRACE_SECONDS)
         return _refuse("; ".join(failures))
     try:
         rest = _start_rest(manager, flags)
     except OSError:
-        manager.close()
+        manager.close(GRACE_SECONDS)
         return _refuse(_in_use("--rest_api_port", flags.rest_api_port))
     server.start()
     manager.watch()
@@ -84,7 +84,10 @@ def _serve(flags: Flags, stop: threading.Event) -> int:
     if rest:
         rest.stop()
     server.stop(GRACE_SECONDS)
-    manager.close()
+    if not manager.close(GRACE_SECONDS):
+        # A run cannot be broken off, and the interpreter would wait for its thread.
+        log.warning("requests are still under way after %.0f s; ending anyway", GRACE_SECONDS)
+        os._exit(0)
     return 0
 
 
@@ -138,7 +141,8 @@ def _load(flags: Flags, name: str, version: int, folder: Path) -> Servable:
     )
     if flags.enable_model_warmup:
         try:
-            warm_up(servable.session, folder)
+            count = warm_up(servable.session, folder)
+            log.info("model %s: version %d ran %d warm-up requests", name, version, count)
         except BaseException:
             servable.session.close()
             raise

@@ -1,6 +1,7 @@
 """All models of a server, each kept up to date by a thread of its own."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,13 +58,18 @@ class ModelManager:
             thread.start()
             self._threads.append(thread)
 
-    def close(self) -> None:
-        """Stops polling and unloads every model."""
+    def close(self, timeout: float) -> bool:
+        """Stops polling and unloads every model, each version after its requests under way.
+
+        Returns:
+            Whether all were unloaded within `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
         self._stop.set()
         for thread in self._threads:
-            thread.join()
-        for model in self.models.values():
-            model.close()
+            thread.join(max(0.0, deadline - time.monotonic()))
+        closed = [model.close(deadline - time.monotonic()) for model in self.models.values()]
+        return all(closed)
 
     @contextmanager
     def servable(self, model_spec: Any) -> Iterator[Servable]:

@@ -142,12 +142,18 @@ class ServedModel:
             for version in stale:
                 self._retire(version)
 
-    def close(self) -> None:
-        """Unloads every version, each after its requests under way."""
+    def close(self, timeout: float) -> bool:
+        """Unloads every version, each after its requests under way.
+
+        Returns:
+            Whether all were unloaded within `timeout` seconds.
+        """
         for version in self.available():
             self._retire(version)
+        deadline = time.monotonic() + timeout
         for thread in self._closing:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._closing)
 
     def _folders(self) -> dict[int, Path] | None:
         """Returns the version folders, or None where there is no answer, so nothing changes."""

@@ -5,6 +5,7 @@ items of the history (place 0 without any). Unknown ids are skipped.
 """
 
 import shutil
+import sys
 from pathlib import Path
 
 import tensorflow as tf
@@ -201,6 +202,8 @@ def save_all(models: Path, version: int = 1) -> None:
     ):
         (models / name).mkdir(parents=True, exist_ok=True)
         writer(models / name / str(version))
+    (models / "kinds").mkdir(exist_ok=True)
+    save_kinds(models / "kinds" / str(version))
 
 
 def save_kinds(folder: Path) -> None:
@@ -225,16 +228,20 @@ def save_kinds(folder: Path) -> None:
 
     @signature({"loops": tf.TensorSpec([], tf.int32)})
     def slow(inputs):
-        def step(i, x):
-            return i + 1, tf.linalg.matmul(x, x) * 1e-3
+        def step(done, matrix):
+            return done + 1, tf.linalg.matmul(matrix, matrix) * 1e-3
 
-        _, x = tf.while_loop(
-            lambda i, _: i < inputs["loops"], step, (0, tf.random.uniform([64, 64]))
+        done, _ = tf.while_loop(
+            lambda done, _: done < inputs["loops"], step, (0, tf.random.uniform([64, 64]))
         )
-        return {"sum": tf.reduce_sum(x)}
+        return {"done": done}
 
     @signature({"row": tf.TensorSpec([], tf.int32)})
     def fails(inputs):
         return {"text": tf.gather(tf.constant(["only"]), inputs["row"])}
 
     save(model, folder, serving_default=default, echo=echo, slow=slow, fails=fails)
+
+
+if __name__ == "__main__":
+    save_all(Path(sys.argv[1]))

@@ -1,0 +1,172 @@
+import json
+
+import pytest
+import tensorflow as tf
+
+from serving import errors, tensors
+from serving.client import Item, ModelVersion, Recommendation, RecommenderClient
+from serving.process import free_port
+
+
+def ids(answer):
+    return [item.item_id for item in answer]
+
+
+def test_recommend_tells_titles_prices_reason_and_probabilities(client):
+    first, second = client.recommend(["B1", "A1"], k=2)
+    # Places 3 and 1: the mean is 2, where A2 stands.
+    assert first == Recommendation(
+        item_id="A2",
+        score=0.0,
+        title="blue mug",
+        price=2.5,
+        reason_item_id="A1",
+        reason_title="red mug",
+        probabilities={"purchase": 0.5, "return": 0.25},
+    )
+    assert (second.item_id, second.score) == ("A1", -1.0)
+
+
+def test_an_empty_history_is_a_new_shopper(client):
+    assert ids(client.recommend([], k=2)) == ["A1", "A2"]
+
+
+def test_excluded_items_are_not_recommended(client):
+    assert ids(client.recommend(["A1"], exclude=["A1", "B1"], k=3)) == ["A2", "B2", "C1"]
+
+
+def test_padding_in_an_answer_is_dropped(client):
+    answer = client.recommend(["A1"], exclude=["A1", "A2", "B1", "B2"], model="retrieval")
+    assert ids(answer) == ["C1", "Ü-ber"]
+
+
+def test_unknown_items_in_a_history_are_skipped(client):
+    assert ids(client.recommend(["zz", "B1", "A1"], k=1)) == ["A2"]
+
+
+def test_a_history_of_unknown_items_only_is_an_error(client):
+    with pytest.raises(errors.UnknownItemError, match=r"none of the 2 items \(q, w\) is in"):
+        client.recommend(["q", "w"])
+
+
+def test_context_features_are_sent_by_name(client):
+    assert client.recommend(["A1"], context={"country": "France"}, k=1)
+    with pytest.raises(errors.InvalidRequestError, match="no context feature mood; it has country"):
+        client.recommend(["A1"], context={"mood": "good"})
+
+
+def test_search_similar_and_rank(client):
+    assert ids(client.search("red", k=2)) == ["A1", "B1"]
+    assert ids(client.similar("A1", k=2)) == ["A2", "B1"]
+    ranked = client.rank(["A1"], ["C1", "A2", "zz"])
+    assert [(item.item_id, item.score) for item in ranked] == [
+        ("A2", -1.0),
+        ("C1", -4.0),
+        ("zz", -100.0),
+    ]
+
+
+def test_similar_to_an_unknown_item_is_an_error(client):
+    with pytest.raises(errors.UnknownItemError, match="the item zz is not in the catalogue"):
+        client.similar("zz")
+
+
+def test_describe_tells_known_from_unknown(client):
+    assert client.describe(["C1", "zz", "Ü-ber"]) == [
+        Item("C1", "candle", 0.99, True),
+        Item("zz", None, None, False),
+        Item("Ü-ber", "Käse 起司", None, True),
+    ]
+    assert client.describe([]) == []
+
+
+def test_vectors(client):
+    assert client.embed_query(["A1"]) == [0.0, -1.0, -2.0]
+    assert client.embed_item("four", price=2.5, brand="x") == [4.0, 2.5]
+    with pytest.raises(errors.InvalidRequestError, match="reads no column colour; it reads brand"):
+        client.embed_item("four", colour="red")
+
+
+def test_models_lists_versions_of_served_models(client):
+    assert client.models(("recommender", "nobody", "ranking")) == [
+        ModelVersion("recommender", 1, "available"),
+        ModelVersion("ranking", 1, "available"),
+    ]
+
+
+def test_answers_are_those_of_the_official_stubs(client, stubs):
+    outputs = stubs.predict(
+        "recommender",
+        history_item_id=[["B1", "zz", "A1"]],
+        history_event=[["view", "", "purchase"]],
+        history_timestamp=tf.constant([[1, 2, 3]], tf.int64).numpy(),
+        exclude_item_id=[["C1"]],
+        context_country=["France"],
+    ).outputs
+    answer = client.recommend(
+        ["B1", "zz", "A1"],
+        ["view", "", "purchase"],
+        [1, 2, 3],
+        exclude=["C1"],
+        context={"country": "France"},
+        titles=False,
+    )
+    expected = tf.make_ndarray(outputs["item_id"])[0].tolist()
+    assert [item.item_id.encode() for item in answer] == expected
+    assert [item.score for item in answer] == tf.make_ndarray(outputs["score"])[0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda client: client.recommend(["A1"], k=0), "k should be a positive integer, not 0"),
+        (lambda client: client.search("  "), "the query is empty"),
+        (lambda client: client.recommend("A1"), "should be a list of item ids, not the text 'A1'"),
+        (
+            lambda client: client.recommend(["A1", "A2"], ["view"]),
+            "events should have one entry an item of the history: 2, not 1",
+        ),
+        (
+            lambda client: client.recommend(["A1"], timestamps=[1, 2]),
+            "timestamps should have one entry an item of the history: 1, not 2",
+        ),
+        (lambda client: client.rank(["A1"], []), "there is no candidate to rank"),
+        (lambda _: RecommenderClient("localhost"), "should be HOST:PORT"),
+    ],
+)
+def test_wrong_arguments_are_said_before_anything_is_sent(client, call, sentence):
+    with pytest.raises(errors.InvalidRequestError, match=sentence):
+        call(client)
+
+
+def test_a_server_that_is_down_is_said_so():
+    address = f"127.0.0.1:{free_port()}"
+    with (
+        RecommenderClient(address, retries=1) as client,
+        pytest.raises(errors.ServerUnreachableError, match=f"no model server answers at {address}"),
+    ):
+        client.recommend(["A1"])
+
+
+def test_a_missing_model_is_named(client):
+    with pytest.raises(errors.ModelMissingError, match="does not serve the model nobody"):
+        client.recommend(["A1"], model="nobody")
+
+
+def test_a_deadline_is_kept(client):
+    forever = {"loops": tensors.make(tensors.DT_INT32, [], [2**31 - 1])}
+    with pytest.raises(errors.DeadlineError, match="did not answer"):
+        client._channel.predict("kinds", "slow", forever, timeout=0.2)
+
+
+def test_the_client_costs_neither_tensorflow_nor_time(run_python):
+    code = (
+        "import time, json, sys; start = time.perf_counter(); import serving.client; "
+        "seconds = time.perf_counter() - start; import psutil; print(json.dumps({"
+        "'seconds': seconds, 'megabytes': psutil.Process().memory_info().rss / 2**20, "
+        "'modules': [m for m in ('tensorflow', 'tfrec', 'numpy', 'keras') if m in sys.modules]}))"
+    )
+    runs = [json.loads(run_python("-c", code).stdout) for _ in range(3)]
+    assert runs[0]["modules"] == []
+    assert min(run["megabytes"] for run in runs) < 60
+    assert min(run["seconds"] for run in runs) < 0.3
