@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "tfrec/__init__.py").read_text())[1]
+VERSION = re.findall(r'__version__ = "(.+)"', (ROOT / "tfrec/__init__.py").read_text())[0]
 
 # One line of TensorFlow for which TFRS, TF Text, KerasNLP on Keras 2 and the model server exist.
 # KerasNLP from 0.14 on is Keras 3 only, and silently trains nothing beside Keras 2.

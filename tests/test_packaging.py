@@ -8,7 +8,7 @@ import sys
 import pytest
 import setuptools
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name as normalised
 
 import tfrec
 from tests.conftest import ROOT
@@ -35,7 +35,7 @@ def metadata():
 def required(metadata):
     """The ranges of setup.py by package."""
     requirements = map(Requirement, metadata["install_requires"])
-    return {canonicalize_name(one.name): one for one in requirements}
+    return {normalised(one.name): one for one in requirements}
 
 
 def third_party(*folders: str) -> dict[str, set[str]]:
@@ -47,7 +47,7 @@ def third_party(*folders: str) -> dict[str, set[str]]:
             top = name.split(".")[0]
             if top in OWN or top in sys.stdlib_module_names:
                 continue
-            owners = {canonicalize_name(owner) for owner in distributions.get(top, [top])}
+            owners: set[str] = {normalised(owner) for owner in distributions.get(top, [top])}
             if top == "google":  # A namespace of many packages; ours is google.protobuf.
                 assert name.startswith("google.protobuf"), name
                 owners = {"protobuf"}
@@ -59,13 +59,13 @@ def pins(lock: str) -> dict[str, str]:
     """Returns the versions of a lock file, after checking that each has its hashes."""
     text = (ROOT / "requirements" / lock).read_text()
     logical = re.sub(r"\\\n\s*", "", re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE))
-    found = {}
+    found: dict[str, str] = {}
     for line in filter(None, logical.splitlines()):
         match = re.fullmatch(
             r"([\w.-]+)==([\w.+!]+)(?: ; [^-]+)?\s*((?:\s*--hash=sha256:[0-9a-f]{64})+)", line
         )
         assert match, f"{lock}: {line[:80]} is not a pinned and hashed package"
-        found[canonicalize_name(match[1])] = match[2]
+        found[normalised(match[1])] = match[2]
     return found
 
 
@@ -93,7 +93,7 @@ def test_every_requirement_is_imported_or_known(required):
 
 def test_every_import_of_the_tests_is_required(required):
     wanted = {
-        canonicalize_name(Requirement(line).name)
+        normalised(Requirement(line).name)
         for line in (ROOT / "requirements/dev.in").read_text().splitlines()
         if not line.startswith("#")
     }
