@@ -1,7 +1,7 @@
 """The event log as typed columns, row rules applied."""
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -60,10 +60,16 @@ def type_events(
             columns[name] = cells.numbers(table, name)
     timestamps = None
     if "timestamp" in names:
-        unit = config.timestamp_unit
-        if unit == "auto" and timestamp_unit is not None:
-            unit = timestamp_unit  # type: ignore[assignment]
-        timestamps = parse_timestamps(table, "timestamp", unit=unit, format=config.timestamp_format)
+        defined = timestamp_unit is not None and config.timestamp_unit == "auto"
+        timestamps = parse_timestamps(
+            table,
+            "timestamp",
+            unit=str(timestamp_unit) if defined else config.timestamp_unit,
+            format=config.timestamp_format,
+        )
+        if defined:
+            evidence = f"the files of data.adapter {config.adapter} are defined so"
+            timestamps = replace(timestamps, evidence=evidence)
         unusable = timestamps.wrong | np.isnat(timestamps.values)
         cells.refuse_wrong_column(table, "timestamp", unusable, "timestamps")
         table.reject(timestamps.wrong, "bad_timestamp")

@@ -54,17 +54,20 @@ class OnlineRetailAdapter(Adapter):
         products = _product_codes(table)
         invoices = to_pandas_text(table.columns.column("order_id")).str.upper()
         cancelled = invoices.str.startswith("C").fillna(False).to_numpy(dtype=bool)
-        guest = to_pandas_text(table.columns.column("user_id")).isna().to_numpy()
+        # In exports, the missing ids of guests often turn the others into 17850.0.
+        users = to_pandas_text(table.columns.column("user_id")).str.removesuffix(".0")
+        guest = users.isna().to_numpy()
         table.reject(_is_non_product(products), "non_product")
         table.reject(guest, "guest")
         quantity = cells.numbers(table, "quantity").to_numpy()
         table.reject((quantity < 0) & ~cancelled, "stock_adjustment")
         derived = {
+            "user_id": pa.array(users, pa.string(), from_pandas=True),
             "item_id": pa.array(products, pa.string(), from_pandas=True),
             "event": pa.array(np.where(cancelled, "return", "purchase"), pa.string()),
             "quantity": pa.array(np.abs(quantity), pa.float64(), from_pandas=True),
         }
-        for name in ("user_id", "timestamp", "price", "order_id", "country"):
+        for name in ("timestamp", "price", "order_id", "country"):
             if name in table.columns.column_names:
                 derived[name] = table.columns.column(name)
         table.columns = pa.table(derived)
