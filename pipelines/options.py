@@ -10,3 +10,20 @@ config_option = click.option(
     metavar="YAML",
     help="Configuration of the experiment; without it, the defaults (see `tfrec config show`).",
 )
+data_option = click.option(
+    "--data",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Data set that `tfrec data prepare` wrote.",
+)
+run_option = click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Folder of the run; both models go into it.",
+)
+seed_option = click.option(
+    "--seed", type=int, metavar="N", help="Seed of the training; the configuration's by default."
+)

@@ -19,7 +19,7 @@ class CatalogueSoftmax(tfrs.tasks.Retrieval):
     def __init__(self, temperature: float, **kwargs: Any) -> None:
         super().__init__(temperature=temperature, **kwargs)
 
-    def call(  # type: ignore[override]
+    def call(
         self,
         query_embeddings: tf.Tensor,
         candidate_embeddings: tf.Tensor,

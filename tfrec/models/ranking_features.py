@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfrec.data.statistics import ITEM_STATISTICS, SECONDS_PER_DAY, LogStatistics
+from tfrec.data.log_statistics import ITEM_STATISTICS, SECONDS_PER_DAY, LogStatistics
 from tfrec.towers.catalogue import Catalogue
 
 STEP_DECAY = 0.7
@@ -114,7 +114,7 @@ class CandidateFeatures(tf.Module):
             retrieval: float32 `[batch, num_candidates, 3]`, see `retrieval_features`.
         """
         weights = self._history_weights(items, events, timestamps)
-        hits, steps, days, returns = tf.unstack(weights, axis=-1)
+        hits, steps, _, returns = tf.unstack(weights, axis=-1)
         laid_out = self._lay_out(items, weights)
         own = tf.gather(laid_out, candidates, batch_dims=1)
         near = self._neighbour_sums(laid_out, candidates)

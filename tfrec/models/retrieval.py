@@ -12,6 +12,7 @@ from tfrec.towers.catalogue import Catalogue
 from tfrec.towers.item import ItemTower
 from tfrec.towers.query import QueryTower
 from tfrec.towers.repeats import RepeatBonus
+from tfrec.towers.spec import DataSpec
 
 
 class RetrievalModel(tfrs.models.Model):
@@ -19,43 +20,38 @@ class RetrievalModel(tfrs.models.Model):
 
     Args:
         catalogue: features of all items.
+        spec: sizes and vocabularies of the data that the model is, or was, trained on.
         config: sizes, loss and negatives.
         item_frequency: float `[num_items + 1]`, share of each item among the training targets;
-            the sampling probability that the logQ correction needs.
-        num_events: number of event types.
-        context_sizes: vocabulary size, index 0 included, of each context column.
+            the sampling probability that the logQ correction needs. Only for training.
     """
 
     def __init__(
         self,
         catalogue: Catalogue,
+        spec: DataSpec,
         config: RetrievalConfig,
-        item_frequency: np.ndarray,
-        num_events: int,
-        context_sizes: dict[str, int] | None = None,
+        item_frequency: np.ndarray | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.config = config
+        self.spec = spec
         self.catalogue = catalogue
         self.item_tower = ItemTower(
             dimension=config.dimension,
-            num_ids=catalogue.num_items,
-            text_dimension=int(catalogue.text.shape[1]),
-            category_sizes={
-                column: int(tf.reduce_max(table)) + 1
-                for column, table in catalogue.categories.items()
-            },
-            use_price=bool(tf.reduce_any(tf.math.is_finite(catalogue.price[1:]))),
-            image_dimension=0 if catalogue.image is None else int(catalogue.image.shape[1]),
+            num_ids=spec.num_ids,
+            text_dimension=spec.text_dimension,
+            category_sizes={column: len(names) for column, names in spec.categories.items()},
+            use_price=spec.use_price,
+            image_dimension=spec.image_dimension,
             id_dropout=config.id_dropout,
             name="item_tower",
         )
-        self.item_tower.adapt(catalogue.text[1:].numpy(), catalogue.price[1:].numpy())
         self.query_tower = QueryTower(
             config.dimension,
-            num_events,
-            context_sizes=context_sizes,
+            len(spec.event_types),
+            context_sizes=spec.context_sizes,
             units=config.lstm_units,
             layers=config.lstm_layers,
             dropout=config.dropout,
@@ -63,12 +59,33 @@ class RetrievalModel(tfrs.models.Model):
             name="query_tower",
         )
         self.repeat_bonus = RepeatBonus(name="repeat_bonus") if config.repeat_bonus else None
-        self.text_encoder = catalogue.text_encoder
-        self._item_frequency = tf.constant(item_frequency, tf.float32)
+        self._item_frequency = (
+            None if item_frequency is None else tf.constant(item_frequency, tf.float32)
+        )
         self._catalogue_task = CatalogueSoftmax(config.temperature)
         self._sampled_task = tfrs.tasks.Retrieval(
             temperature=config.temperature, remove_accidental_hits=True
         )
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The parts that hold trained weights, by the names they are saved under."""
+        parts = {
+            "item_tower": self.item_tower,
+            "query_tower": self.query_tower,
+            "repeat_bonus": self.repeat_bonus,
+            "text_encoder": self.catalogue.text_encoder,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def build_weights(self) -> None:
+        """Creates every variable, so that weights can be restored before the first call."""
+        one = tf.ones([1, 1], tf.int64)
+        inputs = {"item": one, "event": one, "timestamp": one}
+        inputs |= {f"context/{column}": one for column in self.spec.contexts}
+        self.query_vectors(inputs, self.item_vectors())
+        if self.repeat_bonus is not None:
+            self.repeat_bonus(one, one[0], 2)
 
     def item_vectors(self, training: bool = False) -> tf.Tensor:
         """Returns the unit vectors of all items: `[num_items + 1, dimension]`, row 0 unused."""

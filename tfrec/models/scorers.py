@@ -3,60 +3,71 @@
 import numpy as np
 import tensorflow as tf
 
-from tfrec.data.dataset import Histories
+from tfrec.data.records import Histories
+from tfrec.models.recommender import Recommender, Retriever
 from tfrec.models.retrieval import RetrievalModel
+from tfrec.towers.histories import History, pad_histories
 
-
-def padded_histories(histories: Histories, max_history: int) -> dict[str, np.ndarray]:
-    """Returns the last `max_history` events of every shopper, padded on the right with 0.
-
-    Returns:
-        `item`, `event`, `timestamp` and `context/<column>` int64 `[shoppers, length]`, and
-        `length` int64 `[shoppers]`, where `length` is that of the longest history kept.
-    """
-    ends = histories.offsets[1:]
-    lengths = np.minimum(ends - histories.offsets[:-1], max_history)
-    longest = max(int(lengths.max(initial=0)), 1)
-    columns = np.arange(longest)
-    index = (ends - lengths)[:, None] + columns
-    inside = columns < lengths[:, None]
-    safe = np.where(inside, index, 0)
-
-    def pad(values: np.ndarray) -> np.ndarray:
-        if not len(values):
-            return np.zeros(inside.shape, np.int64)
-        return np.where(inside, values[safe], 0).astype(np.int64)
-
-    padded = {
-        "item": pad(histories.item),
-        "event": pad(histories.event),
-        "timestamp": pad(histories.timestamp),
-        "length": lengths.astype(np.int64),
-    }
-    for column, values in histories.context.items():
-        padded[f"context/{column}"] = pad(values)
-    return padded
+# Scores of the second stage are sums of probabilities and those of the first are cosines plus a
+# bonus of a few units, so this keeps every candidate above every other item.
+BELOW_CANDIDATES = 1e4
 
 
 class RetrievalScorer:
-    """Scores the whole catalogue by the cosine of query and item vectors."""
+    """Scores the whole catalogue with the retrieval model alone."""
 
     name = "retrieval"
 
     def __init__(self, model: RetrievalModel) -> None:
-        self._model = model
-        self._vectors = model.item_vectors()
-        self._last_states = tf.function(self._score_padded, reduce_retracing=True)
+        self._max_history = model.config.max_history
+        self._retriever = Retriever(model)
+        self._scores = tf.function(self._retriever.scores, reduce_retracing=True)
+
+    def refresh(self) -> None:
+        """Takes over what the model has learned since."""
+        self._retriever.refresh()
 
     def score(self, histories: Histories) -> np.ndarray:
         """Returns float32 `[shoppers, num_items + 1]`; column 0 has no meaning."""
-        padded = padded_histories(histories, self._model.config.max_history)
-        return self._last_states({name: tf.constant(v) for name, v in padded.items()}).numpy()
+        return self._scores(pad_histories(histories, self._max_history)).numpy()
 
-    def _score_padded(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        states = self._model.query_vectors(inputs, self._vectors)
-        last = tf.gather(states, inputs["length"], batch_dims=1)
-        scores = tf.cast(tf.linalg.matmul(last, self._vectors, transpose_b=True), tf.float32)
-        if self._model.repeat_bonus is not None:
-            scores += self._model.repeat_bonus(inputs["item"], inputs["length"], scores.shape[1])
-        return scores
+
+class TwoStageScorer:
+    """Orders the retrieved candidates by the ranking model, all other items after them.
+
+    Args:
+        recommender: the two stages.
+        hide_history: whether items of the history are no candidates; so it must be where the
+            evaluation masks them, or they would take the places of others.
+    """
+
+    name = "retrieval+ranking"
+
+    def __init__(self, recommender: Recommender, *, hide_history: bool) -> None:
+        self._recommender = recommender
+        self._hide_history = hide_history
+        self._max_history = max(
+            recommender.retriever.model.config.max_history,
+            recommender.ranker.model.config.max_history,
+        )
+        self._scores = tf.function(self._score, reduce_retracing=True)
+
+    def score(self, histories: Histories) -> np.ndarray:
+        """Returns float32 `[shoppers, num_items + 1]`; column 0 has no meaning."""
+        return self._scores(
+            pad_histories(histories, self._max_history), self._hidden(histories)
+        ).numpy()
+
+    def _hidden(self, histories: Histories) -> tf.Tensor:
+        if not self._hide_history:
+            return tf.zeros([len(histories), 1], tf.int64)
+        longest = max(int(histories.lengths.max(initial=0)), 1)
+        return pad_histories(histories, longest)["item"]
+
+    def _score(self, history: History, hidden: tf.Tensor) -> tf.Tensor:
+        first_stage = self._recommender.retriever.scores(history) - BELOW_CANDIDATES
+        items, values, _ = self._recommender.recommend(history, hidden)
+        batch = tf.shape(items, tf.int64)
+        rows = tf.repeat(tf.range(batch[0]), batch[1])
+        index = tf.stack([rows, tf.reshape(items, [-1])], axis=1)
+        return tf.tensor_scatter_nd_update(first_stage, index, tf.reshape(values, [-1]))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tfrec.data.dataset import PreparedDataset
+from tfrec.data.dataset import VALUES_SUFFIX, PreparedDataset
 
 
 @dataclass(frozen=True)
@@ -31,30 +31,58 @@ class ItemFeatures:
         """Number of items, the padding row not counted."""
         return len(self.text) - 1
 
+    @property
+    def has_prices(self) -> bool:
+        """Whether any item has a price."""
+        return bool(np.isfinite(self.price).any())
+
     @classmethod
-    def build(cls, dataset: PreparedDataset, text_vectors: np.ndarray) -> "ItemFeatures":
-        """Joins a prepared data set's item table with the vectors of its texts.
+    def build(
+        cls, items: pd.DataFrame, text_vectors: np.ndarray, vocabularies: dict[str, list[str]]
+    ) -> "ItemFeatures":
+        """Joins an item table with the vectors of its texts.
 
         Args:
-            dataset: the prepared data set.
-            text_vectors: float32 `[num_items, text_dimension]`, in the item table's order.
+            items: the item table of a prepared data set.
+            text_vectors: float32 `[num_items, text_dimension]`, in the table's order.
+            vocabularies: names of each categorical column's values, index 0 being padding; values
+                that are not in it are left out.
 
         Raises:
             ValueError: if the number of vectors differs from the number of items.
         """
-        if len(text_vectors) != dataset.num_items:
+        if len(text_vectors) != len(items):
             raise ValueError(
                 "`text_vectors` should have one row an item. "
-                f"Received: {len(text_vectors)} rows for {dataset.num_items} items"
+                f"Received: {len(text_vectors)} rows for {len(items)} items"
             )
-        tables = {name: dataset.categories(name) for name in dataset.categorical_columns}
         return cls(
             text=_with_padding_row(text_vectors),
-            categories={name: table.values for name, table in tables.items()},
-            vocabularies={name: table.vocabulary for name, table in tables.items()},
-            price=_with_padding_row(dataset.items["price"].to_numpy(np.float32), fill=np.nan),
-            image=_image_matrix(dataset.items),
+            categories={
+                column: _category_indices(items[f"{column}{VALUES_SUFFIX}"], vocabulary)
+                for column, vocabulary in vocabularies.items()
+            },
+            vocabularies=vocabularies,
+            price=_with_padding_row(items["price"].to_numpy(np.float32), fill=np.nan),
+            image=_image_matrix(items),
         )
+
+    @classmethod
+    def of(cls, dataset: PreparedDataset, text_vectors: np.ndarray) -> "ItemFeatures":
+        """Returns the features of a prepared data set's items; see `build`."""
+        vocabularies = {
+            column: dataset.categories(column).vocabulary for column in dataset.categorical_columns
+        }
+        return cls.build(dataset.items, text_vectors, vocabularies)
+
+
+def _category_indices(values: pd.Series, vocabulary: list[str]) -> np.ndarray:
+    index = {name: position for position, name in enumerate(vocabulary) if position}
+    known = [[index[value] for value in row if value in index] for row in values]
+    matrix = np.zeros((len(known) + 1, max((len(row) for row in known), default=0) or 1), np.int32)
+    for position, row in enumerate(known, start=1):
+        matrix[position, : len(row)] = row
+    return matrix
 
 
 def _with_padding_row(values: np.ndarray, fill: float = 0.0) -> np.ndarray:

@@ -1,8 +1,8 @@
 """The training loop of both models: resumes after a kill, stops early, keeps the best weights."""
 
+import dataclasses
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from tfrec.progress import progress, write_line
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class TrainingSummary:
     """What a finished training run was like.
 
@@ -33,6 +33,17 @@ class TrainingSummary:
     seconds: float
     steps: int
     input_wait: float
+
+    def facts(self) -> dict[str, Any]:
+        """Returns the figures for the run's record."""
+        return {"training": dataclasses.asdict(self)}
+
+    def sentence(self) -> str:
+        """Says how the training went."""
+        return (
+            f"{self.epochs} epochs in {self.seconds / 60:.1f} minutes, best validation NDCG@10 "
+            f"{self.best_score:.4f} after epoch {self.best_epoch}"
+        )
 
 
 class TrainingLoop:

@@ -9,8 +9,8 @@ from tfrec.progress import progress
 from tfrec.towers.bert.tower import BertTextTower
 
 _TEXTS_PER_TOKENIZER_CALL = 2048
-# Larger batches were no faster on two cores, and longer rows need the memory.
-_TOKENS_PER_BATCH = 2048
+# What was fastest on two cores (benchmarks/text_tower.py), where activations fit the caches.
+TOKENS_PER_BATCH = 2048
 
 
 class BatchEncoder:
@@ -18,10 +18,11 @@ class BatchEncoder:
 
     Args:
         tower: the tower; used as it is, without dropout.
+        tokens_per_batch: tokens of a batch, padding included; a longer text is a batch alone.
     """
 
-    def __init__(self, tower: BertTextTower) -> None:
-        self._tower = tower
+    def __init__(self, tower: BertTextTower, tokens_per_batch: int = TOKENS_PER_BATCH) -> None:
+        self._tokens_per_batch = tokens_per_batch
         self._tokenize = tf.function(
             tower.tokenizer.tokenize, input_signature=[tf.TensorSpec([None], tf.string)]
         )
@@ -52,7 +53,7 @@ class BatchEncoder:
             start = 0
             while start < len(order):
                 longest = lengths[order[start]]
-                rows = order[start : start + max(1, _TOKENS_PER_BATCH // longest)]
+                rows = order[start : start + max(1, self._tokens_per_batch // longest)]
                 batch = np.zeros((len(rows), longest), np.int32)
                 mask = np.arange(longest) < lengths[rows][:, np.newaxis]
                 batch[mask] = np.concatenate(

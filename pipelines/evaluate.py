@@ -1,0 +1,68 @@
+"""Measures the models of a run against the baselines."""
+
+from pathlib import Path
+
+import click
+
+from pipelines.running import run
+
+
+@click.command()
+@click.option(
+    "--run",
+    "run_folder",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Folder of the run, as given to `tfrec train`.",
+)
+@click.option(
+    "--split",
+    required=True,
+    metavar="valid|test",
+    help="Part of the data to measure on; look at test once, when everything is decided.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The run's data set, where it has moved.",
+)
+@click.option(
+    "--repeats",
+    type=click.Choice(["count", "exclude"]),
+    help="Items a shopper had before: count them as hits, or leave them out. "
+    "The run's configuration by default.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the figures.",
+)
+def command(
+    run_folder: Path, split: str, data: Path | None, repeats: str | None, json_file: Path | None
+) -> None:
+    """Measure the models of a run against baselines.
+
+    Every model ranks the full catalogue for every shopper of the split; equal scores count
+    against it. Popularity, ItemKNN and the text vectors of an untrained BERT are measured beside
+    it, tuned on the validation split.
+    """
+    from tfrec.training.evaluation import evaluate_run
+    from tfrec.training.loading import TrainedRun
+
+    trained = TrainedRun.open(run_folder, data)
+    config = trained.config.evaluation
+    if repeats is not None:
+        config = config.model_copy(update={"repeats": repeats})
+    report = evaluate_run(trained, split, config, seed=trained.config.seed)
+    report.print()
+    if json_file is not None:
+        report.write(json_file)
+        click.echo(f"The figures are in {json_file}.")
+
+
+if __name__ == "__main__":
+    run(command)

@@ -1,0 +1,51 @@
+"""Trains the ranking model on the candidates of the run's retrieval model."""
+
+from pathlib import Path
+
+import click
+
+from pipelines.options import config_option, data_option, run_option, seed_option
+from pipelines.running import run
+from tfrec.config import load_config
+
+
+@click.command()
+@data_option
+@run_option
+@config_option
+@seed_option
+@click.option("--overwrite", is_flag=True, help="Replace a model that is already in the run.")
+def command(data: Path, out: Path, config: Path | None, seed: int | None, overwrite: bool) -> None:
+    """Train the ranking model on retrieved candidates.
+
+    The run must hold a finished retrieval model. A training that was stopped continues when the
+    same command is given again.
+    """
+    from tfrec.data.dataset import PreparedDataset
+    from tfrec.training.ranking import train_ranking
+    from tfrec.training.retrieval import load_retrieval
+    from tfrec.training.run import RunDirectory
+
+    first_stage = RunDirectory.open(out, "retrieval")
+    settings = load_config(config)
+    dataset = PreparedDataset.open(data)
+    first_stage.check_dataset(data, dataset.checksum)
+    directory = RunDirectory.create(
+        out,
+        "ranking",
+        settings,
+        data,
+        dataset.checksum,
+        settings.seed if seed is None else seed,
+        overwrite=overwrite,
+    )
+    retrieval = load_retrieval(first_stage.path, first_stage.config, dataset.items)
+    summary, quality = train_ranking(dataset, retrieval, directory, settings)
+    directory.finish({"valid_ndcg@10": summary.best_score, **quality}, **summary.facts())
+    figures = ", ".join(f"{name} {value:.4f}" for name, value in quality.items())
+    click.echo(f"Ranking: {summary.sentence()}. The model is in {directory.path}.")
+    click.echo(f"On held-out shoppers after calibration: {figures}")
+
+
+if __name__ == "__main__":
+    run(command)

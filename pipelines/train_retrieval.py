@@ -1,0 +1,45 @@
+"""Trains the retrieval model."""
+
+from pathlib import Path
+
+import click
+
+from pipelines.options import config_option, data_option, run_option, seed_option
+from pipelines.running import run
+from tfrec.config import load_config
+
+
+@click.command()
+@data_option
+@run_option
+@config_option
+@seed_option
+@click.option("--overwrite", is_flag=True, help="Replace a model that is already in the run.")
+def command(data: Path, out: Path, config: Path | None, seed: int | None, overwrite: bool) -> None:
+    """Train the retrieval model.
+
+    A training that was stopped continues when the same command is given again. Watch it with
+    `tensorboard --logdir RUN`.
+    """
+    settings = load_config(config)
+    from tfrec.data.dataset import PreparedDataset
+    from tfrec.training.retrieval import train_retrieval
+    from tfrec.training.run import RunDirectory
+
+    dataset = PreparedDataset.open(data)
+    directory = RunDirectory.create(
+        out,
+        "retrieval",
+        settings,
+        data,
+        dataset.checksum,
+        settings.seed if seed is None else seed,
+        overwrite=overwrite,
+    )
+    summary = train_retrieval(dataset, directory, settings)
+    directory.finish({"valid_ndcg@10": summary.best_score}, **summary.facts())
+    click.echo(f"Retrieval: {summary.sentence()}. The model is in {directory.path}.")
+
+
+if __name__ == "__main__":
+    run(command)

@@ -1,0 +1,126 @@
+"""Statistics of the training log that the ranking model reads: co-occurrence and item counts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+
+from tfrec.data.dataset import PreparedDataset
+from tfrec.data.records import Histories
+from tfrec.files import atomic_file
+
+SECONDS_PER_DAY = 86_400
+RECENT_DAYS = 30
+RETURN_PRIOR = 20.0
+ITEM_STATISTICS = ("log_count", "log_recent_count", "trend", "log_age_days", "return_rate")
+
+
+@dataclass(frozen=True)
+class LogStatistics:
+    """What the training log says of items, with one row an item; row 0 is padding.
+
+    Attributes:
+        neighbours: int32 `[num_items + 1, count]`, the items most often had by the same shoppers;
+            0 where there are fewer.
+        similarity: float32 `[num_items + 1, count]`, their cosine.
+        items: float32 `[num_items + 1, len(ITEM_STATISTICS)]`.
+    """
+
+    neighbours: np.ndarray
+    similarity: np.ndarray
+    items: np.ndarray
+
+    @classmethod
+    def build(cls, dataset: PreparedDataset, neighbours: int) -> "LogStatistics":
+        """Computes the statistics from the train split.
+
+        Args:
+            dataset: the prepared data set.
+            neighbours: how many neighbours to keep of each item.
+        """
+        histories = dataset.histories("train")
+        hits = np.isin(histories.event, dataset.target_event_indices)
+        nearest, similarity = _nearest_neighbours(histories, hits, dataset.num_items, neighbours)
+        return cls(nearest, similarity, _item_statistics(histories, hits, dataset))
+
+    def save(self, path: Path) -> None:
+        """Writes the arrays to the file `path`, atomically."""
+        with atomic_file(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(
+                file, neighbours=self.neighbours, similarity=self.similarity, items=self.items
+            )
+
+    @classmethod
+    def load(cls, path: Path, num_items: int) -> "LogStatistics":
+        """Reads what `save` wrote; items beyond those of the training log get blank rows."""
+        with np.load(path) as arrays:
+            loaded = {name: arrays[name] for name in ("neighbours", "similarity", "items")}
+        added = num_items + 1 - len(loaded["items"])
+        blank = np.zeros((added, len(ITEM_STATISTICS)), np.float32)
+        blank[:, ITEM_STATISTICS.index("return_rate")] = loaded["items"][1:, -1].mean()
+        return cls(
+            np.pad(loaded["neighbours"], [(0, added), (0, 0)]),
+            np.pad(loaded["similarity"], [(0, added), (0, 0)]),
+            np.concatenate([loaded["items"], blank]),
+        )
+
+
+def _nearest_neighbours(
+    histories: Histories, hits: np.ndarray, num_items: int, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    shopper = np.repeat(np.arange(len(histories)), histories.lengths)
+    matrix = scipy.sparse.csr_matrix(
+        (np.ones(int(hits.sum()), np.float32), (shopper[hits], histories.item[hits])),
+        shape=(len(histories), num_items + 1),
+    )
+    matrix.data[:] = 1.0
+    norms = np.sqrt(np.asarray(matrix.sum(axis=0)).ravel())
+    scale = scipy.sparse.diags(np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0))
+    unit = (matrix @ scale).tocsc()
+    nearest = np.zeros((num_items + 1, count), np.int32)
+    similarity = np.zeros((num_items + 1, count), np.float32)
+    block = 1024
+    for start in range(0, num_items + 1, block):
+        rows = (unit[:, start : start + block].T @ unit).tocsr()
+        for offset in range(rows.shape[0]):
+            item = start + offset
+            columns = rows.indices[rows.indptr[offset] : rows.indptr[offset + 1]]
+            values = rows.data[rows.indptr[offset] : rows.indptr[offset + 1]]
+            other = columns != item
+            columns, values = columns[other], values[other]
+            if len(values) > count:
+                top = np.argpartition(-values, count)[:count]
+                columns, values = columns[top], values[top]
+            nearest[item, : len(columns)] = columns
+            similarity[item, : len(values)] = values
+    return nearest, similarity
+
+
+def _item_statistics(
+    histories: Histories, hits: np.ndarray, dataset: PreparedDataset
+) -> np.ndarray:
+    size = dataset.num_items + 1
+    count = np.bincount(histories.item[hits], minlength=size).astype(np.float64)
+    end = int(histories.timestamp.max(initial=0))
+    recent = hits & (histories.timestamp > end - RECENT_DAYS * SECONDS_PER_DAY)
+    recent_count = np.bincount(histories.item[recent], minlength=size).astype(np.float64)
+    first = np.full(size, end, np.int64)
+    np.minimum.at(first, histories.item, histories.timestamp)
+    age_days = (end - first) / SECONDS_PER_DAY
+    returned = np.zeros(size)
+    if dataset.return_event_index is not None:
+        returns = histories.event == dataset.return_event_index
+        returned = np.bincount(histories.item[returns], minlength=size).astype(np.float64)
+    overall = returned.sum() / max(count.sum(), 1.0)
+    expected_recent = count * RECENT_DAYS / np.maximum(age_days, RECENT_DAYS)
+    columns = [
+        np.log1p(count),
+        np.log1p(recent_count),
+        np.log1p(recent_count) - np.log1p(expected_recent),
+        np.log1p(age_days),
+        (returned + RETURN_PRIOR * overall) / (count + RETURN_PRIOR),
+    ]
+    statistics = np.stack(columns, axis=1).astype(np.float32)
+    statistics[0] = 0.0
+    return statistics

@@ -1,0 +1,134 @@
+"""Retrieval, ranking and both together, over item indices: what is evaluated and what is served."""
+
+import tensorflow as tf
+
+from tfrec.index.exact import best_items, hide_items
+from tfrec.models.ranking import RankingModel
+from tfrec.models.ranking_features import CandidateFeatures, retrieval_features
+from tfrec.models.retrieval import RetrievalModel
+from tfrec.towers.histories import History, last_events
+
+
+class Retriever(tf.Module):
+    """A trained retrieval model with the item vectors computed once.
+
+    Args:
+        model: the trained model.
+    """
+
+    def __init__(self, model: RetrievalModel) -> None:
+        super().__init__(name="retriever")
+        self.model = model
+        self.vectors = tf.Variable(
+            tf.cast(model.item_vectors(), tf.float32), trainable=False, name="item_vectors"
+        )
+
+    def refresh(self) -> None:
+        """Computes the item vectors anew, after further training."""
+        self.vectors.assign(tf.cast(self.model.item_vectors(), tf.float32))
+
+    def query_vectors(self, history: History) -> tf.Tensor:
+        """Returns float32 `[batch, dimension]`: where each shopper stands after his history."""
+        recent = last_events(history, self.model.config.max_history)
+        states = self.model.query_vectors(recent, self.vectors)
+        return tf.cast(tf.gather(states, recent["length"], batch_dims=1), tf.float32)
+
+    def scores(self, history: History) -> tf.Tensor:
+        """Returns float32 `[batch, num_items + 1]`; column 0 has no meaning."""
+        queries = self.query_vectors(history)
+        scores = tf.linalg.matmul(queries, self.vectors, transpose_b=True)
+        if self.model.repeat_bonus is not None:
+            recent = last_events(history, self.model.config.max_history)
+            scores += self.model.repeat_bonus(
+                recent["item"], recent["length"], tf.shape(self.vectors)[0]
+            )
+        return scores
+
+
+class Ranker(tf.Module):
+    """A trained ranking model with the features that it reads.
+
+    Args:
+        model: the trained model.
+        features: the features, in the order that the model was trained with.
+        temperature: the temperature of the retrieval model.
+    """
+
+    def __init__(
+        self, model: RankingModel, features: CandidateFeatures, temperature: float
+    ) -> None:
+        super().__init__(name="ranker")
+        self.model = model
+        self.features = features
+        self.temperature = temperature
+
+    def describe(self, history: History, candidates: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
+        """Returns float32 `[batch, num_candidates, num_features]`.
+
+        Args:
+            history: the shoppers' histories.
+            candidates: int64 `[batch, num_candidates]`; 0 for none.
+            scores: float32 `[batch, num_items + 1]`, of the retrieval model, nothing hidden.
+        """
+        recent = last_events(history, self.model.config.max_history)
+        return self.features(
+            recent["item"],
+            recent["event"],
+            recent["timestamp"],
+            candidates,
+            retrieval_features(scores, candidates, self.temperature),
+        )
+
+    def rank(
+        self, history: History, candidates: tf.Tensor, scores: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """Returns the value and the event probabilities of candidates, `[batch, num_candidates]`.
+
+        Args: those of `describe`.
+        """
+        logits = self.model(self.describe(history, candidates, scores))
+        probabilities = self.model.probabilities(logits)
+        return self.model.scores(probabilities), probabilities
+
+
+class Recommender(tf.Module):
+    """Two stages: candidates from the retriever, in the order of the ranker.
+
+    Args:
+        retriever: the first stage.
+        ranker: the second stage.
+        candidates: how many items pass from the first to the second.
+    """
+
+    def __init__(self, retriever: Retriever, ranker: Ranker, candidates: int) -> None:
+        super().__init__(name="recommender")
+        self.retriever = retriever
+        self.ranker = ranker
+        self.candidates = candidates
+
+    def recommend(
+        self, history: History, hidden: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+        """Returns the candidates in the order in which to show them.
+
+        Args:
+            history: the shoppers' histories.
+            hidden: int64 `[batch, count]`, items never to be shown; 0 for none.
+
+        Returns:
+            int64 `[batch, candidates]` items, 0 where there are too few; their values float32
+            `[batch, candidates]`; and the probability of each event, of the same shape.
+        """
+        scores = self.retriever.scores(history)
+        _, items = best_items(hide_items(scores, hidden), self.candidates)
+        values, probabilities = self.ranker.rank(history, items, scores)
+        values = tf.where(items > 0, values, tf.fill(tf.shape(values), -1.0))
+        values, order = tf.math.top_k(values, k=self.candidates)
+        return (
+            tf.gather(items, order, batch_dims=1),
+            values,
+            {
+                event: tf.gather(values, order, batch_dims=1)
+                for event, values in probabilities.items()
+            },
+        )

@@ -1,0 +1,50 @@
+"""Evaluates the models of a run beside the baselines."""
+
+import numpy as np
+
+from tfrec.config import EvaluationConfig
+from tfrec.evaluation import Cases, Report, Scorer, evaluate, tuned_baselines
+from tfrec.models.scorers import RetrievalScorer, TwoStageScorer
+from tfrec.training.loading import TrainedRun
+from tfrec.training.ranking import holdout_shoppers
+
+
+def evaluate_run(run: TrainedRun, split: str, config: EvaluationConfig, seed: int) -> Report:
+    """Returns the report of the run's models and of the baselines, all on the same shoppers.
+
+    On the split `valid`, where the ranking model was trained, only the shoppers held out from
+    that training are evaluated.
+
+    Args:
+        run: the trained run.
+        split: `valid` or `test`.
+        config: cutoffs, repeats and intervals.
+        seed: seed of the bootstrap.
+
+    Raises:
+        UserError: if there is no such split.
+    """
+    subset = None
+    if split == "valid" and run.ranker is not None:
+        held_out = holdout_shoppers(run.dataset.histories("valid"), run.config.ranking.holdout)
+        subset = np.flatnonzero(held_out)
+    cases = Cases.of(run.dataset, split, config, subset=subset)
+    scorers: list[Scorer] = [RetrievalScorer(run.retrieval)]
+    recommender = run.recommender()
+    if recommender is not None:
+        scorers.append(TwoStageScorer(recommender, hide_history=config.repeats == "exclude"))
+    scorers += tuned_baselines(run.dataset, config, run.text_vectors, seed=seed)
+    return Report(
+        [
+            evaluate(
+                scorer,
+                run.dataset,
+                split,
+                config,
+                cases=cases,
+                item_vectors=run.text_vectors,
+                seed=seed,
+            )
+            for scorer in scorers
+        ]
+    )

@@ -1,0 +1,79 @@
+"""Opens a trained run: its data set and the models in it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tfrec.config import ExperimentConfig
+from tfrec.data.dataset import PreparedDataset
+from tfrec.errors import UserError
+from tfrec.models.recommender import Ranker, Recommender, Retriever
+from tfrec.models.retrieval import RetrievalModel
+from tfrec.training.ranking import load_ranker
+from tfrec.training.retrieval import load_retrieval, load_text_vectors
+from tfrec.training.run import RunDirectory
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """The data set and the models of a run.
+
+    Attributes:
+        dataset: the prepared data set that the models were trained on.
+        config: the configuration, ranking and evaluation as given when the ranking model was
+            trained, the rest as given when the retrieval model was.
+        text_vectors: float32 `[num_items, text_dimension]`.
+        retrieval: the retrieval model.
+        ranker: the ranking model with its features, or `None` where the run has none.
+    """
+
+    dataset: PreparedDataset
+    config: ExperimentConfig
+    text_vectors: np.ndarray
+    retrieval: RetrievalModel
+    ranker: Ranker | None
+
+    @classmethod
+    def open(cls, path: str | Path, data: str | Path | None = None) -> "TrainedRun":
+        """Opens a run.
+
+        Args:
+            path: the run's folder.
+            data: the data set, where it is no longer in the place that the run recorded.
+
+        Raises:
+            UserError: if a model or the data set is missing, unfinished or damaged, or the data
+                set is not the one that the models were trained on.
+        """
+        path = Path(path)
+        first = RunDirectory.open(path, "retrieval")
+        data = first.dataset_path if data is None else Path(data)
+        if not data.exists():
+            raise UserError(
+                f"the data set of the run {path} is no longer at {data}; name its place with --data"
+            )
+        dataset = PreparedDataset.open(data)
+        first.check_dataset(data, dataset.checksum)
+        config = first.config
+        retrieval = load_retrieval(first.path, config, dataset.items)
+        ranker = None
+        if (path / "ranking").exists():
+            second = RunDirectory.open(path, "ranking")
+            second.check_dataset(data, dataset.checksum)
+            config = config.model_copy(
+                update={
+                    "ranking": second.config.ranking,
+                    "evaluation": second.config.evaluation,
+                    "export": second.config.export,
+                }
+            )
+            ranker = load_ranker(second.path, retrieval, config.ranking)
+        return cls(dataset, config, load_text_vectors(first.path), retrieval, ranker)
+
+    def recommender(self) -> Recommender | None:
+        """Returns the two stages together, or `None` where there is no ranking model."""
+        if self.ranker is None:
+            return None
+        retriever = Retriever(self.retrieval)
+        return Recommender(retriever, self.ranker, self.config.ranking.candidates)

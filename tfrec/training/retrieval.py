@@ -1,0 +1,160 @@
+"""Trains the retrieval model of a run, and loads it again."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from tfrec.config import EvaluationConfig, ExperimentConfig
+from tfrec.data.dataset import PreparedDataset
+from tfrec.data.input import InputOptions, training_batches
+from tfrec.errors import UserError
+from tfrec.evaluation.cases import Cases
+from tfrec.evaluation.protocol import evaluate
+from tfrec.files import atomic_file, read_json, write_json
+from tfrec.models.retrieval import RetrievalModel
+from tfrec.models.scorers import RetrievalScorer
+from tfrec.towers.catalogue import Catalogue
+from tfrec.towers.features import ItemFeatures
+from tfrec.towers.spec import DataSpec
+from tfrec.training.loop import TrainingLoop, TrainingSummary
+from tfrec.training.precision import use_precision
+from tfrec.training.run import RunDirectory
+from tfrec.training.text import (
+    encode_all,
+    item_text_vectors,
+    token_table,
+    trainable_text_encoder,
+)
+
+SPEC = "spec.json"
+VECTORS = "text_vectors.npy"
+WEIGHTS = "weights"
+VALIDATION_SHOPPERS = 4000
+
+
+def train_retrieval(
+    dataset: PreparedDataset, run: RunDirectory, config: ExperimentConfig
+) -> TrainingSummary:
+    """Trains the retrieval model and leaves it in the run's folder.
+
+    A run that was killed continues from its last checkpoint.
+
+    Args:
+        dataset: the prepared data set.
+        run: the run's folder, from `RunDirectory.create`.
+        config: the experiment.
+    """
+    tf.keras.utils.set_random_seed(run.seed)
+    use_precision(config.retrieval.training.mixed_precision)
+    vectors = item_text_vectors(dataset, config.text)
+    features = ItemFeatures.of(dataset, vectors)
+    spec = DataSpec.of(dataset, features)
+    texts = dataset.items["text"].tolist()
+    encoder = trainable_text_encoder(config.text)
+    tokens = None if encoder is None else token_table(encoder, texts)
+    model = RetrievalModel(
+        Catalogue(features, encoder, tokens), spec, config.retrieval, item_frequency(dataset)
+    )
+    model.item_tower.adapt(vectors, features.price[1:])
+    model.build_weights()
+    options = InputOptions(
+        max_history=config.retrieval.max_history,
+        batch_positions=config.retrieval.training.batch_positions,
+        target=config.retrieval.target,
+        shuffle_baskets=config.retrieval.shuffle_baskets,
+        seed=run.seed,
+    )
+    loop = TrainingLoop(
+        model,
+        model.parts,
+        lambda epoch, skip: training_batches(dataset, options, epoch, skip=skip),
+        validation(model, dataset, config.evaluation, run.seed),
+        config.retrieval.training,
+        run.path,
+        "Retrieval",
+    )
+    summary = loop.run()
+    if encoder is not None:
+        vectors = encode_all(encoder, texts)
+    with atomic_file(run.path / VECTORS) as temporary, temporary.open("wb") as file:
+        np.save(file, vectors)
+    write_json(run.path / SPEC, spec.model_dump())
+    tf.train.Checkpoint(**model.parts).write(str(run.path / WEIGHTS))
+    return summary
+
+
+def load_retrieval(
+    folder: Path,
+    config: ExperimentConfig,
+    items: pd.DataFrame,
+    text_vectors: np.ndarray | None = None,
+) -> RetrievalModel:
+    """Builds the trained model of a run over a catalogue.
+
+    Args:
+        folder: the retrieval folder of a finished run.
+        config: the run's configuration.
+        items: the item table. Its first rows are the items that the model was trained on, in
+            their order; further rows are new items.
+        text_vectors: float32 `[num_items, text_dimension]`; those of the run by default.
+
+    Raises:
+        UserError: if a file of the run is missing or damaged.
+    """
+    spec = DataSpec.model_validate(read_json(folder / SPEC))
+    if text_vectors is None:
+        text_vectors = load_text_vectors(folder)
+    features = ItemFeatures.build(items, text_vectors, spec.categories)
+    encoder = trainable_text_encoder(config.text)
+    model = RetrievalModel(Catalogue(features, encoder), spec, config.retrieval)
+    model.build_weights()
+    weights = folder / WEIGHTS
+    try:
+        status = tf.train.Checkpoint(**model.parts).read(str(weights))
+        status.assert_existing_objects_matched().expect_partial()
+    except (tf.errors.OpError, AssertionError) as error:
+        raise UserError(
+            f"the weights {weights}.* are missing or damaged; train the retrieval model again"
+        ) from error
+    return model
+
+
+def load_text_vectors(folder: Path) -> np.ndarray:
+    """Returns the text vectors that the model in `folder` was trained with.
+
+    Raises:
+        UserError: if the file is missing or damaged.
+    """
+    try:
+        return np.load(folder / VECTORS)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{folder / VECTORS} is missing or damaged; train the retrieval model again"
+        ) from error
+
+
+def validation(
+    model: RetrievalModel, dataset: PreparedDataset, config: EvaluationConfig, seed: int
+) -> Callable[[], dict[str, float]]:
+    """Returns a function that scores the model on a fixed sample of validation shoppers."""
+    count = len(dataset.histories("valid"))
+    sample = np.random.default_rng(seed).permutation(count)[:VALIDATION_SHOPPERS]
+    settings = EvaluationConfig(cutoffs=[10], repeats=config.repeats, bootstrap_samples=1)
+    cases = Cases.of(dataset, "valid", settings, subset=np.sort(sample))
+    scorer = RetrievalScorer(model)
+
+    def validate() -> dict[str, float]:
+        scorer.refresh()
+        result = evaluate(scorer, dataset, "valid", settings, cases=cases)
+        return {name: result.metrics[name] for name in ("ndcg@10", "recall@10")}
+
+    return validate
+
+
+def item_frequency(dataset: PreparedDataset) -> np.ndarray:
+    """Returns float64 `[num_items + 1]`: each item's share of the training targets."""
+    count = dataset.items["train_events"].to_numpy(np.float64)
+    return np.concatenate([[0.0], count / max(count.sum(), 1.0)])
