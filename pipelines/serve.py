@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import sys
 from pathlib import Path
 
 import click
@@ -71,8 +70,7 @@ def command(
                     f"serving {versions} with {why} on {server.address} (gRPC) and "
                     f"{server.rest_address} (REST); Ctrl-C ends it"
                 )
-                sys.stdout.flush()
-                code = server.process.wait()
+                code = server.wait()
             except KeyboardInterrupt:
                 return
             raise UserError(f"the model server ended by itself with code {code}; see its log above")

@@ -145,6 +145,13 @@ class ServerProcess:
         finally:
             channel.close()
 
+    def wait(self) -> int:
+        """Returns the exit code once the server has ended by itself."""
+        # Not one long wait: a signal that another thread received would not break it off.
+        while self.process.poll() is None:
+            time.sleep(0.2)
+        return self.process.returncode
+
     def stop(self) -> int:
         """Ends the server, gracefully if it lets us, and returns its exit code."""
         if self.process.poll() is None:

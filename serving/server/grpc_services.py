@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from serving import wire
@@ -92,14 +93,13 @@ class GrpcServer:
 def _handler(
     answer: Callable[[Any, grpc.ServicerContext], Any], request_class: Any
 ) -> grpc.RpcMethodHandler:
-    def respond(request: Any, context: grpc.ServicerContext) -> Any:
+    # Messages are parsed here and not by gRPC, which logs a stack trace for each broken one.
+    def respond(data: bytes, context: grpc.ServicerContext) -> Any:
         try:
-            return answer(request, context)
+            return answer(request_class.FromString(data), context).SerializeToString()
         except ServingError as error:
             context.abort(_STATUS_CODES[int(error.code)], truncated(error.text))
+        except DecodeError:
+            context.abort(grpc.StatusCode.INTERNAL, "the request is no valid message of its type")
 
-    return grpc.unary_unary_rpc_method_handler(
-        respond,
-        request_deserializer=request_class.FromString,
-        response_serializer=lambda message: message.SerializeToString(),
-    )
+    return grpc.unary_unary_rpc_method_handler(respond)

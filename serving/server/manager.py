@@ -1,5 +1,6 @@
 """All models of a server, each kept up to date by a thread of its own."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +11,8 @@ from typing import Any
 from serving.server.servable import Servable
 from serving.server.served_model import ModelConfig, ServedModel
 from serving.server.statuses import Code, ServingError
+
+log = logging.getLogger("serving.server")
 
 
 class ModelManager:
@@ -96,4 +99,8 @@ class ModelManager:
 
     def _poll(self, model: ServedModel) -> None:
         while not self._stop.wait(self._poll_seconds):
-            model.reconcile()
+            try:
+                model.reconcile()
+            except Exception:
+                # A defect here must not end the polling: later versions would never be served.
+                log.exception("model %s: looking for new versions failed", model.config.name)

@@ -194,6 +194,9 @@ class ServedModel:
         except ServingError as error:
             self._note_failure(version, error)
             return
+        except OSError as error:
+            self._note_failure(version, ServingError(Code.INTERNAL, str(error)))
+            return
         self._failures.pop(version, None)
         with self._lock:
             self._servables[version] = servable

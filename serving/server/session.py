@@ -15,7 +15,8 @@ SERVE_TAG = b"serve"
 INIT_SIGNATURES = ("__saved_model_init_op", "__saved_model_train_op")
 STRING_BYTES = 24  # sizeof(TF_TString)
 # A TensorProto may say "this one value, 10^12 times"; the allocation would take the server down.
-MAX_TENSOR_BYTES = 1 << 30
+# Up to here a few bytes may stand for many, beyond it every element has to be in the message.
+MAX_REPEATED_ELEMENTS = 1 << 23
 
 _CTYPES: dict[int, Any] = {
     1: ctypes.c_float,
@@ -228,12 +229,12 @@ class SavedModelSession:
 
 
 def _plausible(proto: Any) -> bool:
-    """Says no to a few values that claim to fill more memory than a request may take."""
+    """Says no to a few bytes that claim to fill more memory than a request may take."""
+    # An element takes at least one byte in any encoding.
+    limit = max(MAX_REPEATED_ELEMENTS, proto.ByteSize())
     count = 1
     for dim in proto.tensor_shape.dim:
-        if dim.size < 0:
-            return False
         count *= dim.size
-        if count * 8 > MAX_TENSOR_BYTES:
+        if dim.size < 0 or count > limit:
             return False
     return True

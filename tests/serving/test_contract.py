@@ -1,5 +1,6 @@
 """The model server's contract, row by row, with the official stubs and by address only."""
 
+import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -205,6 +206,26 @@ def test_big_messages_pass(stubs):
     # Twice 7 MB: sent and received by the server, but more than a client takes by default.
     rows = np.ones([900_000, 2], np.float32)
     assert stubs.refusal(predict_request("kinds", x=rows))[0] == "RESOURCE_EXHAUSTED"
+
+
+def test_mangled_messages_never_take_the_server_down(stubs):
+    whole = predict_request(
+        "kinds", "echo", **{"x_int64": np.array([1, 2**40]), "x_string": ["ab"]}
+    )
+    message = whole.SerializeToString()
+    send = stubs.channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+    random = np.random.default_rng(0)
+    codes = set()
+    for _ in range(300):
+        mangled = bytearray(message)
+        for place in random.integers(len(message), size=random.integers(1, 4)):
+            mangled[place] = random.integers(256)
+        try:
+            send(bytes(mangled), timeout=20)
+        except grpc.RpcError as error:
+            codes.add(error.code().name)
+    assert codes <= {"INTERNAL", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION"}
+    assert {"INTERNAL", "INVALID_ARGUMENT"} <= codes
 
 
 def metadata_request(name, *fields):

@@ -165,6 +165,17 @@ def test_a_vocabulary_in_the_assets_is_read(tmp_path):
         assert (known.title, unknown.known) == ("candle", False)
 
 
+def test_a_tokenizer_in_the_graph_runs(tmp_path):
+    words = tmp_path / "vocab.txt"
+    words.write_text("\n".join(("[UNK]", "red", "mu", "##g", "起", "司")), encoding="utf-8")
+    folder = tmp_path / "models" / "tokenizer"
+    folder.mkdir(parents=True)
+    tiny_models.save_tokenizer(folder / "1", words)
+    with serving(tmp_path / "models") as (_, stubs):
+        outputs = stubs.predict("tokenizer", text=["RED mug", "起司"]).outputs
+        assert tf.make_ndarray(outputs["tokens"]).tolist() == [[1, 2, 3], [4, 5, -1]]
+
+
 def write_warm_up(folder, *requests):
     (folder / "assets.extra").mkdir()
     with tf.io.TFRecordWriter(str(folder / "assets.extra/tf_serving_warmup_requests")) as writer:

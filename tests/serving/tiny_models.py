@@ -243,5 +243,32 @@ def save_kinds(folder: Path) -> None:
     save(model, folder, serving_default=default, echo=echo, slow=slow, fails=fails)
 
 
+def save_tokenizer(folder: Path, vocabulary: Path) -> None:
+    """A WordPiece tokenizer in the graph: ops that TensorFlow itself does not have."""
+    import tensorflow_text
+
+    model = tf.Module()
+    model.tokenizer = tensorflow_text.BertTokenizer(
+        tf.lookup.StaticVocabularyTable(
+            tf.lookup.TextFileInitializer(
+                tf.saved_model.Asset(str(vocabulary)),
+                tf.string,
+                tf.lookup.TextFileIndex.WHOLE_LINE,
+                tf.int64,
+                tf.lookup.TextFileIndex.LINE_NUMBER,
+            ),
+            num_oov_buckets=1,
+        ),
+        lower_case=True,
+    )
+
+    @signature({"text": STRINGS})
+    def default(inputs):
+        tokens = model.tokenizer.tokenize(inputs["text"]).merge_dims(1, 2)
+        return {"tokens": tokens.to_tensor(-1)}
+
+    save(model, folder, serving_default=default)
+
+
 if __name__ == "__main__":
     save_all(Path(sys.argv[1]))
