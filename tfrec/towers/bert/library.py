@@ -6,8 +6,12 @@ Keras Core, below KerasNLP, announces its back end on stdout when it is imported
 
 import contextlib
 import io
+import warnings
 
 with contextlib.redirect_stdout(io.StringIO()):
     import keras_nlp
+
+# KerasNLP reads every attribute of its models when they are saved, these two of Keras 2 included.
+warnings.filterwarnings("ignore", message=r"`(Model\.state_|layer\.)updates` will be removed")
 
 __all__ = ["keras_nlp"]
