@@ -1,5 +1,6 @@
 """The neighbourhood baseline: items that the same shoppers chose."""
 
+import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -13,8 +14,6 @@ from tfrec.evaluation.baselines.popularity import popularity_tie_break
 if TYPE_CHECKING:
     from tfrec.data.dataset import PreparedDataset
     from tfrec.data.records import Histories
-
-_ROWS_AT_ONCE = 2048
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class ItemKNNFitter:
         self._chosen = history_matrix(
             dataset.histories("train"), dataset.num_items + 1, events=self._events
         )
-        self._common = lru_cache(maxsize=1)(self._count_common)
+        self._common = lru_cache(maxsize=3)(self._count_common)
 
     def fit(self, settings: ItemKNNSettings) -> ItemKNN:
         """Returns the model with these settings."""
@@ -139,7 +138,7 @@ def common_shoppers(
             scaled so that the events keep a mean weight of 1.
 
     Returns:
-        float32 sparse `[num_columns, num_columns]`, symmetric; the diagonal holds the
+        float32 sparse `[num_columns, num_columns]`, symmetric, sorted; the diagonal holds the
         (weighted) shoppers of each item.
     """
     binary = sparse.csr_matrix(chosen, dtype=np.float32, copy=True)
@@ -149,7 +148,9 @@ def common_shoppers(
         lengths = np.diff(binary.indptr)
         weights = np.repeat(np.maximum(lengths, 1.0) ** -length_exponent, lengths)
         binary.data = np.sqrt(weights / weights.mean()).astype(np.float32)
-    return sparse.csr_matrix(binary.T @ binary)
+    common = sparse.csr_matrix(binary.T @ binary)
+    common.sort_indices()
+    return common
 
 
 def nearest(
@@ -168,19 +169,30 @@ def nearest(
         and its own shrunk similarity.
     """
     norms = np.sqrt(common.diagonal())
-    blocks = []
-    for start in range(0, common.shape[0], _ROWS_AT_ONCE):
-        block = common[start : start + _ROWS_AT_ONCE].tocoo()
-        row, column = block.row, block.col
-        value = block.data / (norms[row + start] * norms[column] + shrinkage)
-        if neighbours is not None:
-            # The item itself sorts first, whatever the rest: it takes no neighbour's place.
-            order = np.lexsort((column, -value, column != row + start, row))
-            first = np.searchsorted(row[order], np.arange(block.shape[0]))
-            place = np.arange(len(order)) - first[row[order]]
-            kept = order[place <= neighbours]
-            row, column, value = row[kept], column[kept], value[kept]
-        blocks.append(
-            sparse.csr_matrix((value.astype(np.float32), (row, column)), shape=block.shape)
-        )
-    return sparse.csr_matrix(sparse.vstack(blocks, format="csr"))
+    similarity = common.copy()
+    rows = np.repeat(np.arange(common.shape[0]), np.diff(common.indptr))
+    similarity.data = common.data / (norms[rows] * norms[common.indices] + np.float32(shrinkage))
+    if neighbours is None:
+        return similarity
+    kept = similarity.indices == rows
+    for start, stop in itertools.pairwise(similarity.indptr):
+        # An item takes no neighbour's place in its own row.
+        others = start + np.flatnonzero(~kept[start:stop])
+        kept[others[_largest(similarity.data[others], neighbours)]] = True
+    sizes = np.bincount(rows[kept], minlength=common.shape[0])
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    return sparse.csr_matrix(
+        (similarity.data[kept], similarity.indices[kept], offsets), shape=common.shape
+    )
+
+
+def _largest(values: np.ndarray, count: int) -> np.ndarray:
+    """Returns the positions of the `count` largest values, ties going to the lower position."""
+    if len(values) <= count:
+        return np.arange(len(values))
+    if count == 0:
+        return np.zeros(0, dtype=np.int64)
+    threshold = -np.partition(-values, count - 1)[count - 1]
+    above = np.flatnonzero(values > threshold)
+    tied = np.flatnonzero(values == threshold)[: count - len(above)]
+    return np.concatenate([above, tied])
