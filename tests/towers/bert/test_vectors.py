@@ -117,16 +117,15 @@ def test_no_texts(vectors):
     assert vectors.encode([]).shape == (0, 32)
 
 
-def test_shards_are_small_and_keyed_by_content(vectors, monkeypatch):
-    monkeypatch.setattr("tfrec.towers.bert.encoding._TOKENS_PER_BATCH", 32)
-    texts = some_texts(11)
+def test_shards_are_small_and_keyed_by_content(vectors):
+    texts = some_texts(300)  # more than one batch
     vectors.encode(texts)
     sizes, keys = [], set()
     for path in vectors.folder.glob("*.npz"):
         with np.load(path) as shard:
             sizes.append(len(shard["keys"]))
             keys |= {row.tobytes() for row in shard["keys"]}
-    assert sum(sizes) == 11
+    assert sum(sizes) == 300
     assert len(sizes) >= 2
     assert keys == {hashlib.sha256(text.encode()).digest() for text in texts}
 
@@ -201,9 +200,9 @@ def test_killed_run_continues(tmp_path, files, encoded):
         import tests.towers.bert.test_vectors as helpers
         from tfrec.towers.bert import encoding, vectors
         from tfrec.towers.bert.weights import find_weights
-        encoding._TOKENS_PER_BATCH = 32
         encode = encoding.BatchEncoder.encode
         def slowly(self, texts):
+            self._tokens_per_batch = 32
             for batch in encode(self, texts):
                 yield batch
                 time.sleep(0.2)
@@ -258,10 +257,9 @@ def test_two_objects_share_a_folder(vectors, encoded):
     assert encoded == ["red dress", "usb cable"]
 
 
-def test_long_and_short_texts_do_not_share_a_batch(tower, monkeypatch):
-    monkeypatch.setattr("tfrec.towers.bert.encoding._TOKENS_PER_BATCH", 64)
+def test_long_and_short_texts_do_not_share_a_batch(tower):
     texts = [text.encode() for text in some_texts(60)]
-    batches = [rows for rows, _ in BatchEncoder(tower).encode(texts)]
+    batches = [rows for rows, _ in BatchEncoder(tower, tokens_per_batch=64).encode(texts)]
     lengths = tower.tokenizer.tokenize(tf.constant(texts)).row_lengths().numpy()
     in_order = lengths[np.concatenate(batches)]
     assert sorted(np.concatenate(batches)) == list(range(60))

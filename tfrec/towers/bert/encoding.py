@@ -10,7 +10,7 @@ from tfrec.towers.bert.tower import BertTextTower
 
 _TEXTS_PER_TOKENIZER_CALL = 2048
 # What was fastest on two cores (benchmarks/text_tower.py), where activations fit the caches.
-TOKENS_PER_BATCH = 2048
+TOKENS_PER_BATCH = 1024
 
 
 class BatchEncoder:
