@@ -47,7 +47,7 @@ def main(
         for scorer in scorers
     ]
     report = Report(results)
-    report.print(console)
+    report.print(console, against="item_knn")
     for result in results:
         console.print(f"{result.name}: scored and ranked in {result.seconds:.1f} s")
     if json_path is not None:

@@ -8,6 +8,7 @@ from tfrec.evaluation.probabilities import (
     expected_calibration_error,
     grouped_auc,
     log_loss,
+    probability_figures,
 )
 
 
@@ -117,3 +118,13 @@ def test_wrong_arguments_say_what_was_received():
         grouped_auc([1, 0], [1, 2], [0])
     with pytest.raises(ValueError, match="bins=0"):
         expected_calibration_error([1], [0.5], bins=0)
+
+
+def test_figures_of_a_task_carry_its_name():
+    figures = probability_figures("purchase", [1, 0], [0.75, 0.25], [7, 7])
+    assert figures == {
+        "auc_purchase": 1,
+        "grouped_auc_purchase": 1,
+        "log_loss_purchase": pytest.approx(-math.log(3 / 4)),
+        "calibration_error_purchase": pytest.approx(1 / 4),
+    }

@@ -63,6 +63,20 @@ def test_table_shows_every_metric_of_every_model(results):
     assert "0.8750" in auc and "-" in auc
 
 
+def test_table_groups_a_metric_by_cutoff(results):
+    lines = rendered(Report(results).table()).splitlines()
+    shown = [word for line in lines for word in line.split()[1:2] if "@" in word]
+    assert shown[:6] == [f"{name}@{k}" for name in ("recall", "ndcg", "mrr") for k in (1, 2)]
+    assert shown[6:8] == ["coverage@1", "coverage@2"]
+
+
+def test_print_shows_all_tables(results):
+    console = Console(file=io.StringIO(), width=200)
+    Report(results).print(console, against="bad")
+    printed = console.file.getvalue()
+    assert "difference to bad" in printed and "ndcg@2 by slice" in printed
+
+
 def test_slices_table_counts_shoppers(results):
     text = rendered(Report(results).slices_table("recall@1"))
     row = next(line for line in text.splitlines() if "history 1-2" in line)

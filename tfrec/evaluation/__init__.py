@@ -2,6 +2,7 @@
 
 from tfrec.evaluation.baselines import ItemKNN, Popularity, TextKNN
 from tfrec.evaluation.cases import Cases
+from tfrec.evaluation.probabilities import probability_figures
 from tfrec.evaluation.protocol import Scorer, evaluate, rank
 from tfrec.evaluation.report import Report
 from tfrec.evaluation.result import Difference, Result, SliceResult
@@ -18,6 +19,7 @@ __all__ = [
     "SliceResult",
     "TextKNN",
     "evaluate",
+    "probability_figures",
     "rank",
     "tuned_baselines",
 ]

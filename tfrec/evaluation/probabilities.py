@@ -135,6 +135,27 @@ def expected_calibration_error(
     return float(np.abs(gaps).sum() / len(labels))
 
 
+def probability_figures(
+    task: str, labels: np.ndarray, probabilities: np.ndarray, groups: np.ndarray
+) -> dict[str, float]:
+    """Returns all the figures of one task, such as ``{"auc_purchase": …}``.
+
+    Made for `Result.with_figures`.
+
+    Args:
+        task: what is predicted; it ends the names.
+        labels: bool or 0/1 `[num_examples]`.
+        probabilities: float `[num_examples]` in [0, 1].
+        groups: `[num_examples]`, the shopper of every example.
+    """
+    return {
+        f"auc_{task}": auc(labels, probabilities),
+        f"grouped_auc_{task}": grouped_auc(labels, probabilities, groups),
+        f"log_loss_{task}": log_loss(labels, probabilities),
+        f"calibration_error_{task}": expected_calibration_error(labels, probabilities),
+    }
+
+
 def _mid_ranks(values: np.ndarray) -> np.ndarray:
     """Returns ranks from 1, equal values sharing the mean of their ranks."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)

@@ -61,12 +61,14 @@ class Report:
         table.add_column("metric", no_wrap=True)
         for result in self.results:
             table.add_column(result.name, justify="right", no_wrap=True)
-        family = None
-        for metric in dict.fromkeys(name for result in self.results for name in result.metrics):
-            if family not in (None, metric.split("@")[0]):
+        metrics = dict.fromkeys(name for result in self.results for name in result.metrics)
+        families = dict.fromkeys(name.split("@")[0] for name in metrics)
+        for family in families:
+            for metric in metrics:
+                if metric.split("@")[0] == family:
+                    table.add_row(metric, *self._cells(metric))
+            if any(name.startswith(f"{family}@") for name in metrics):
                 table.add_section()
-            family = metric.split("@")[0]
-            table.add_row(metric, *self._cells(metric))
         return table
 
     def slices_table(self, metric: str | None = None) -> Table:
@@ -112,10 +114,17 @@ class Report:
             table.add_row(metric, *cells)
         return table
 
-    def print(self, console: Console | None = None) -> None:
-        """Prints the table of metrics and the table of slices."""
+    def print(self, console: Console | None = None, *, against: str | None = None) -> None:
+        """Prints the table of metrics and the table of slices.
+
+        Args:
+            console: where to print; None for standard output.
+            against: name of a model; the table of differences to it is printed as well.
+        """
         console = console or Console()
         console.print(self.table())
+        if against is not None:
+            console.print(self.differences_table(against))
         console.print(self.slices_table())
 
     def to_json(self) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class ItemKNNSettings:
     """
 
     neighbours: int | None = None
-    shrinkage: float = 20.0
+    shrinkage: float = 50.0
     length_exponent: float = 0.5
     decay: float = 1.0
     self_weight: float = 1.0
