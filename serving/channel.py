@@ -166,8 +166,8 @@ class ModelServerChannel:
             )
         if code == grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineError(
-                f"the server at {self.address} did not answer in time; give a longer timeout or "
-                "look at its load"
+                f"the server at {self.address} did not answer in time; check the address and the "
+                "server's load, or give a longer timeout"
             )
         if code == grpc.StatusCode.NOT_FOUND:
             return ModelMissingError(

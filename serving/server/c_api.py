@@ -172,7 +172,8 @@ def load() -> CApi:
     """Loads TensorFlow's library and TF Text's ops, once a process.
 
     Raises:
-        RuntimeError: if the TensorFlow package is missing or lacks the library.
+        RuntimeError: if the TensorFlow package is missing or lacks the library, or if TF Text
+            does not fit it.
     """
     folder = package_folder("tensorflow")
     candidates = [folder / name for name in LIBRARY_NAMES] if folder else []
@@ -186,6 +187,12 @@ def load() -> CApi:
     text = package_folder("tensorflow_text")
     for ops in sorted((text / "python" / "ops").glob("*.so")) if text else []:
         # The handle is kept by the library for the life of the process: ops cannot be unloaded.
-        with api.status() as status:
-            api.TF_LoadLibrary(str(ops).encode(), status)
+        try:
+            with api.status() as status:
+                api.TF_LoadLibrary(str(ops).encode(), status)
+        except ServingError as error:
+            raise RuntimeError(
+                f"the installed tensorflow_text does not fit the installed tensorflow "
+                f"({error.text}); install the same minor version of both"
+            ) from error
     return api
