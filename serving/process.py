@@ -144,6 +144,8 @@ class ServerProcess:
                     time.sleep(0.05)
         finally:
             channel.close()
+        # It was read at the start, and would stay behind if this process were killed.
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
     def wait(self) -> int:
         """Returns the exit code once the server has ended by itself."""
