@@ -110,6 +110,7 @@ def test_differences_are_paired():
     assert a.intervals["recall@1"][0] < b.intervals["recall@1"][1]
     own_width = a.intervals["recall@1"][1] - a.intervals["recall@1"][0]
     assert difference.high - difference.low < own_width / 2
+    assert b.minus(a)["recall@1"].significant
     assert not a.minus(a)["recall@1"].significant
     text = rendered(Report([a, b]).differences_table("b"))
     assert f"{difference.mean:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]*" in text

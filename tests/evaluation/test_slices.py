@@ -36,7 +36,8 @@ def test_a_slice_of_shoppers_has_their_means():
 
 
 def test_new_shoppers_are_those_without_a_past_in_training():
-    shop = make_shop(3, [[1], [2]], [[1], [2], [], [3]], [[3]] * 4, users=["u0", "u1", "a", "b"])
+    users = ["u0", "u1", "u2", "a", "b"]
+    shop = make_shop(3, [[1], [2], [2]], [[1], [2], [2], [], [3]], [[3]] * 5, users=users)
     scorer = FixedScorer([0, 1, 2, 3])
     slices = evaluate(scorer, shop, "test", CONFIG).slices
     # "b" has a history at the time of the test, but none that training saw.

@@ -98,7 +98,6 @@ class Cases:
         width = dataset.num_items + 1
         case = case_of_target(histories.target_offsets)
         wanted = np.isin(histories.target_event, dataset.target_event_indices)
-        wanted &= histories.target_item > 0
         # A pair (case, item) as one number: unique() then sorts and removes duplicates at once.
         pairs = np.unique(case[wanted] * width + histories.target_item[wanted])
         if config.repeats == "exclude":

@@ -1,7 +1,7 @@
 """Accuracy of a ranking: where the targets stand, and recall, NDCG and MRR from it.
 
 Everything is vectorised over cases. Targets of all cases lie in one flat array cut by
-`offsets`: the targets of case ``i`` are ``[offsets[i], offsets[i + 1])``.
+`offsets`, which starts at 0: the targets of case ``i`` are ``[offsets[i], offsets[i + 1])``.
 """
 
 import numpy as np
@@ -46,7 +46,7 @@ def target_ranks(scores: np.ndarray, offsets: np.ndarray, targets: np.ndarray) -
     # after every non-target of at least its score.
     order = np.lexsort((-target_scores, case))
     sorted_case, sorted_score = case[order], target_scores[order]
-    place = np.arange(len(order)) - offsets[sorted_case] + offsets[0]
+    place = np.arange(len(order)) - offsets[sorted_case]
     last_of_tie = np.ones(len(order), dtype=bool)
     last_of_tie[:-1] = (sorted_case[1:] != sorted_case[:-1]) | (
         sorted_score[1:] != sorted_score[:-1]
@@ -109,7 +109,7 @@ def mrr(ranks: np.ndarray, offsets: np.ndarray, k: int) -> np.ndarray:
     """
     if len(offsets) == 1:
         return np.zeros(0)
-    best = np.minimum.reduceat(ranks, offsets[:-1] - offsets[0])
+    best = np.minimum.reduceat(ranks, offsets[:-1])
     return np.where(best <= k, 1.0 / np.minimum(best, k), 0.0)
 
 
