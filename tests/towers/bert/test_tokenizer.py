@@ -154,6 +154,12 @@ def test_settings_without_tokenizer_config_come_from_the_vocabulary(tmp_path):
     assert TokenizerSettings.of(cased) == TokenizerSettings(lowercase=False, strip_accents=False)
 
 
+def test_tokenizer_config_must_be_an_object(tiny):
+    tiny.tokenizer_config.write_text("[]")
+    with pytest.raises(UserError, match=r"tokenizer_config\.json should hold a JSON object"):
+        TokenizerSettings.of(tiny)
+
+
 def test_vocabulary_with_windows_lines_and_duplicates(tmp_path):
     files = find_weights(write_tiny_bert(tmp_path))
     tokens = vocabulary()

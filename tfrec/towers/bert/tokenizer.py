@@ -72,9 +72,11 @@ class TokenizerSettings:
         """Reads ``tokenizer_config.json``, or looks for capitals in the vocabulary.
 
         Raises:
-            UserError: if ``tokenizer_config.json`` is not JSON.
+            UserError: if ``tokenizer_config.json`` is not a JSON object.
         """
         config = read_json(files.tokenizer_config) if files.tokenizer_config.is_file() else {}
+        if not isinstance(config, dict):
+            raise UserError(f"{files.tokenizer_config} should hold a JSON object")
         lowercase = config.get("do_lower_case")
         if lowercase is None:
             lowercase = not any(
