@@ -19,6 +19,16 @@ def hide_items(scores: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
     return tf.tensor_scatter_nd_min(scores, index, tf.fill(tf.shape(rows), NEVER))
 
 
+def hide_unavailable(scores: tf.Tensor, available: tf.Tensor) -> tf.Tensor:
+    """Returns `scores` with the items that are not `available` below every other score.
+
+    Args:
+        scores: float32 `[batch, num_items + 1]`.
+        available: bool `[num_items + 1]`.
+    """
+    return tf.where(available, scores, NEVER)
+
+
 def best_items(scores: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the scores and item indices of the `k` best items, hidden ones last.
 

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfrec.index.exact import best_items, hide_items
+from tfrec.index.exact import best_items, hide_items, hide_unavailable
 from tfrec.models.ranking import RankingModel
 from tfrec.models.ranking_features import CandidateFeatures, retrieval_features
 from tfrec.models.retrieval import RetrievalModel
@@ -107,20 +107,24 @@ class Recommender(tf.Module):
         self.candidates = candidates
 
     def recommend(
-        self, history: History, hidden: tf.Tensor
+        self, history: History, hidden: tf.Tensor, available: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
         """Returns the candidates in the order in which to show them.
 
         Args:
             history: the shoppers' histories.
             hidden: int64 `[batch, count]`, items never to be shown; 0 for none.
+            available: bool `[num_items + 1]`, items that may be shown to anyone; `None` for all.
 
         Returns:
             int64 `[batch, candidates]` items, 0 where there are too few; their values float32
             `[batch, candidates]`; and the probability of each event, of the same shape.
         """
         scores = self.retriever.scores(history)
-        _, items = best_items(hide_items(scores, hidden), self.candidates)
+        visible = hide_items(scores, hidden)
+        if available is not None:
+            visible = hide_unavailable(visible, available)
+        _, items = best_items(visible, self.candidates)
         values, probabilities = self.ranker.rank(history, items, scores)
         values = tf.where(items > 0, values, tf.fill(tf.shape(values), -1.0))
         values, order = tf.math.top_k(values, k=self.candidates)

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfrec.data.records import Histories
+from tfrec.data.records import CONTEXT_PREFIX, Histories
 
 History = dict[str, tf.Tensor]
 """`item`, `event`, `timestamp` and `context/<column>` int64 `[batch, length]`, oldest first, padded
@@ -40,8 +40,12 @@ def last_events(history: History, max_history: int) -> History:
     inside = columns < kept[:, tf.newaxis]
     index = tf.where(inside, (length - kept)[:, tf.newaxis] + columns, 0)
     cut = {
-        name: tf.where(inside, tf.gather(values, index, batch_dims=1), tf.zeros_like(index))
+        name: tf.gather(values, index, batch_dims=1)
         for name, values in history.items()
         if name != "length"
     }
-    return cut | {"length": kept}
+    # Context stays beyond the end: an empty history's state is asked for in some context, too.
+    return {
+        name: values if name.startswith(CONTEXT_PREFIX) else tf.where(inside, values, 0)
+        for name, values in cut.items()
+    } | {"length": kept}
