@@ -59,11 +59,13 @@ class RankingModel(tfrs.models.Model):
         config: RankingConfig,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.config = config
         self.target_events = list(target_events)
         self.return_event = return_event
-        self.normalise = tf.keras.layers.Normalization(axis=-1, name="normalise")
+        # Float32 whatever the precision: features differ in their later digits, and the statistics
+        # are saved and must load again in a process of any precision.
+        self.normalise = tf.keras.layers.Normalization(axis=-1, name="normalise", dtype="float32")
         self.normalise.build([None, num_features])
         self.cross = [
             tfrs.layers.dcn.Cross(name=f"cross_{index}") for index in range(config.cross_layers)
@@ -73,13 +75,15 @@ class RankingModel(tfrs.models.Model):
             for index, units in enumerate(config.hidden_units)
         ]
         self.dropout = tf.keras.layers.Dropout(config.dropout)
+        # Numbered, as an event's name may hold what TensorFlow allows in no name of a layer.
         self.heads = {
-            event: tf.keras.layers.Dense(1, name=f"head_{event}") for event in self.events
+            event: tf.keras.layers.Dense(1, name=f"head_{index}")
+            for index, event in enumerate(self.events)
         }
         # Platt scaling (Platt, 1999): slope and offset of each head, fitted after training.
         self.calibration = {
-            event: tf.Variable([1.0, 0.0], trainable=False, name=f"calibration_{event}")
-            for event in self.events
+            event: tf.Variable([1.0, 0.0], trainable=False, name=f"calibration_{index}")
+            for index, event in enumerate(self.events)
         }
         self._event_task = tfrs.tasks.Ranking(
             loss=tf.keras.losses.BinaryCrossentropy(
@@ -96,6 +100,7 @@ class RankingModel(tfrs.models.Model):
     def call(self, features: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
         """Returns the logits of every event; see the class docstring for shapes."""
         start = tf.clip_by_value(self.normalise(features), -6.0, 6.0)
+        start = tf.cast(start, self.compute_dtype)
         crossed = start
         for layer in self.cross:
             crossed = layer(start, crossed)

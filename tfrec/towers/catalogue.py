@@ -42,6 +42,15 @@ class Catalogue(tf.Module):
         self.text_encoder = text_encoder
         self.tokens = None if tokens is None else tf.Variable(tokens, trainable=False)
 
+    @property
+    def trainable_variables(self) -> tuple[tf.Variable, ...]:
+        """The variables that the text encoder's policy trains, and no others.
+
+        `tf.Module` would list every variable of the encoder, as Keras marks a frozen layer, not
+        its variables.
+        """
+        return () if self.text_encoder is None else tuple(self.text_encoder.trainable_variables)
+
     def all_features(self, encode_ids: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         """Returns the features of all items, row 0 included.
 

@@ -45,7 +45,8 @@ class ItemTower(tf.keras.layers.Layer):
         id_dropout: float = 0.1,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        # Prices keep their precision: with mixed precision Keras would round them on the way in.
+        super().__init__(autocast=False, **kwargs)
         if dimension < 1:
             raise ValueError(f"`dimension` should be a positive integer. Received: {dimension}")
         self.dimension = dimension
@@ -65,7 +66,11 @@ class ItemTower(tf.keras.layers.Layer):
             name="text_mean", shape=(text_dimension,), initializer="zeros", trainable=False
         )
         self.price_scale = self.add_weight(
-            name="price_scale", shape=(2,), initializer="zeros", trainable=False
+            name="price_scale",
+            shape=(2,),
+            initializer="zeros",
+            trainable=False,
+            experimental_autocast=False,
         )
         self.category_tables = {
             column: self.add_weight(
