@@ -117,6 +117,12 @@ class RetrievalConfig(Section):
     sampled_negatives: int = Field(default=2048, ge=1)
     logq_correction: bool = True
     target: Literal["next_event", "next_basket"] = "next_event"
+    basket_discount: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="0: every event counts alike; 1: every basket does, whatever its size",
+    )
     shuffle_baskets: bool = Field(
         default=False, description="events at one moment are in no order: shuffle them each epoch"
     )

@@ -17,9 +17,8 @@ class InputOptions:
     Attributes:
         max_history: longest window; a longer history is cut into several.
         batch_positions: positions a batch; a batch of short histories holds more of them.
-        target: `next_event` predicts each event from those before it; `next_basket` predicts,
-            from the events up to each position, a random item of the shopper's next basket
-            (events with the same timestamp are one basket).
+        target: `next_event` predicts each event from those before it; `next_basket` predicts each
+            event from the baskets before its own (events with the same timestamp are one basket).
         shuffle_baskets: whether the lines of a basket are shuffled anew each epoch, for logs in
             which their order means nothing.
         seed: with the epoch, decides every random choice.
@@ -87,8 +86,9 @@ def training_batches(
 
     Returns:
         A dataset of dictionaries with `item`, `event`, `timestamp` and `context/<column>` int64
-        `[batch, length]`, `target` int64 `[batch, length]` (0 where the position is no example).
-        Query state `i`, which has seen `item[:, :i]`, is trained towards `target[:, i]`.
+        `[batch, length]`, `target` int64 `[batch, length]` (0 where the position is no example)
+        and `state` int64 `[batch, length]`: query state `state[:, i]`, which has seen the events
+        before that position, is trained towards `target[:, i]`.
     """
     seed = options.seed * 1_000_003 + epoch
     target_events = tf.constant(dataset.target_event_indices, tf.int64)
@@ -146,11 +146,11 @@ def _windows(
         order = tf.argsort(tf.cast(basket, tf.float32) + noise * 0.999)
         record = {name: tf.gather(values, order) for name, values in record.items()}
     record = dict(record)
-    if options.target == "next_basket":
-        record["target"] = _next_basket_targets(record, basket, target_events, key)
-    else:
-        hit = tf.reduce_any(record["event"][:, tf.newaxis] == target_events, axis=1)
-        record["target"] = tf.where(hit, record["item"], tf.zeros_like(record["item"]))
+    hit = tf.reduce_any(record["event"][:, tf.newaxis] == target_events, axis=1)
+    record["target"] = tf.where(hit, record["item"], tf.zeros_like(record["item"]))
+    place = tf.range(length)
+    first_of_basket = tf.cast(tf.searchsorted(basket, basket, side="left"), tf.int64)
+    record["state"] = first_of_basket if options.target == "next_basket" else place
     # Windows start at a random offset, so that the cuts of a long history differ by epoch.
     offset = tf.random.stateless_uniform([], key + 1, maxval=size, dtype=tf.int64)
     first = tf.where(length > size, offset, tf.constant(0, tf.int64))
@@ -160,10 +160,12 @@ def _windows(
         name: tf.RaggedTensor.from_row_splits(values, splits).to_tensor(shape=[None, size])
         for name, values in record.items()
     }
-    # State 0 stands for a shopper who has done nothing: only a true beginning trains it.
-    begins = tf.cast(splits[:-1, tf.newaxis] == 0, tf.int64)
-    first_column = tf.one_hot(0, size, dtype=tf.int64)
-    windows["target"] *= 1 - first_column * (1 - begins)
+    windows["state"] -= splits[:-1, tf.newaxis]
+    # State 0 stands for a shopper who has done nothing: only a true beginning trains it. States
+    # before the window are out of reach.
+    reachable = tf.where(splits[:-1, tf.newaxis] == 0, windows["state"] >= 0, windows["state"] > 0)
+    windows["target"] = tf.where(reachable, windows["target"], tf.zeros_like(windows["target"]))
+    windows["state"] = tf.maximum(windows["state"], 0)
     windows["length"] = splits[1:] - splits[:-1]
     return windows
 
@@ -177,23 +179,3 @@ def _baskets(timestamps: tf.Tensor) -> tf.Tensor:
     """Numbers the runs of equal timestamps from 0: int32 `[length]`."""
     changes = tf.cast(timestamps[1:] != timestamps[:-1], tf.int32)
     return tf.concat([tf.zeros_like(timestamps[:1], tf.int32), tf.cumsum(changes)], axis=0)
-
-
-def _next_basket_targets(
-    record: dict[str, tf.Tensor], basket: tf.Tensor, target_events: tf.Tensor, key: tf.Tensor
-) -> tf.Tensor:
-    """Draws, for each state, a random item of the basket after the last one it has seen."""
-    hit = tf.reduce_any(record["event"][:, tf.newaxis] == target_events, axis=1)
-    items = tf.boolean_mask(record["item"], hit)
-    baskets = tf.boolean_mask(basket, hit)
-    # State i has seen events up to i - 1; state 0 is before the first basket.
-    wanted = tf.concat([[0], basket[:-1] + 1], axis=0)
-    begin = tf.searchsorted(baskets, wanted, side="left")
-    after = tf.gather(tf.concat([baskets, [-1]], axis=0), begin)
-    end = tf.searchsorted(baskets, after, side="right")
-    noise = tf.random.stateless_uniform(tf.shape(wanted), key + 2)
-    drawn = begin + tf.cast(noise * tf.cast(end - begin, tf.float32), tf.int32)
-    drawn = tf.minimum(drawn, tf.maximum(tf.size(items) - 1, 0))
-    found = begin < tf.size(items)
-    padded = tf.concat([items, [0]], axis=0)
-    return tf.where(found, tf.gather(padded, drawn), tf.zeros_like(record["item"]))

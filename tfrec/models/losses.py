@@ -23,22 +23,30 @@ class CatalogueSoftmax(tfrs.tasks.Retrieval):
         self,
         query_embeddings: tf.Tensor,
         candidate_embeddings: tf.Tensor,
+        queries: tf.Tensor,
         labels: tf.Tensor,
         bonus: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Returns the sum of the queries' losses.
+        """Returns the loss of every pair of a query and its true item.
+
+        A query may have several true items; its scores are computed once for all of them.
 
         Args:
             query_embeddings: float `[num_queries, dimension]`.
             candidate_embeddings: float `[num_candidates, dimension]`, all items.
-            labels: int `[num_queries]`, row of the true item in `candidate_embeddings`.
+            queries: int `[num_pairs]`, row of the query in `query_embeddings`.
+            labels: int `[num_pairs]`, row of the true item in `candidate_embeddings`.
             bonus: float `[num_queries, num_candidates]`, added to the scores before the
                 temperature.
+
+        Returns:
+            float32 `[num_pairs]`.
         """
         scores = tf.linalg.matmul(query_embeddings, candidate_embeddings, transpose_b=True)
         scores = tf.cast(scores, tf.float32)
         if bonus is not None:
             scores += bonus
         scores /= self._temperature
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=scores)
-        return tf.reduce_sum(losses)
+        partition = tf.reduce_logsumexp(scores, axis=1)
+        pairs = tf.stack([tf.cast(queries, labels.dtype), labels], axis=1)
+        return tf.gather(partition, queries) - tf.gather_nd(scores, pairs)

@@ -40,7 +40,10 @@ class Retriever(tf.Module):
         if self.model.repeat_bonus is not None:
             recent = last_events(history, self.model.config.max_history)
             scores += self.model.repeat_bonus(
-                recent["item"], recent["length"], tf.shape(self.vectors)[0]
+                recent["item"],
+                recent["timestamp"],
+                recent["length"],
+                tf.shape(self.vectors)[0],
             )
         return scores
 

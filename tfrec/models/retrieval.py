@@ -85,7 +85,7 @@ class RetrievalModel(tfrs.models.Model):
         inputs |= {f"context/{column}": one for column in self.spec.contexts}
         self.query_vectors(inputs, self.item_vectors())
         if self.repeat_bonus is not None:
-            self.repeat_bonus(one, one[0], 2)
+            self.repeat_bonus(one, one, one[0], 2)
 
     def item_vectors(self, training: bool = False) -> tf.Tensor:
         """Returns the unit vectors of all items: `[num_items + 1, dimension]`, row 0 unused."""
@@ -124,35 +124,57 @@ class RetrievalModel(tfrs.models.Model):
             inputs: a batch of `tfrec.data.input.training_batches`.
             training: whether dropout is on.
         """
-        present = inputs["target"] > 0
-        labels = tf.boolean_mask(inputs["target"], present)
+        pairs = tf.where(inputs["target"] > 0)
+        labels = tf.gather_nd(inputs["target"], pairs)
+        positions = tf.shape(inputs["item"], tf.int64)[1] + 1
+        asked, query = tf.unique(pairs[:, 0] * positions + tf.gather_nd(inputs["state"], pairs))
+        rows, seen = asked // positions, asked % positions
+        weights = self._pair_weights(query)
         if self.config.negatives == "full":
             items = self.item_tower(
                 self.catalogue.all_features(_items_of(inputs)), training=training
             )
-            queries = self._queries(inputs, items, present, training)
-            bonus = None
-            if self.repeat_bonus is not None:
-                place = tf.where(present)
-                bonus = self.repeat_bonus(
-                    tf.gather(inputs["item"], place[:, 0]), place[:, 1], len(items)
-                )[:, 1:]
-            loss = self._catalogue_task(queries, items[1:], labels - 1, bonus)
+            states = self.query_vectors(inputs, items, training=training)
+            losses = self._catalogue_task(
+                tf.gather_nd(states, tf.stack([rows, seen], axis=1)),
+                items[1:],
+                query,
+                labels - 1,
+                self._bonus(inputs, rows, seen),
+            )
+            total = tf.reduce_sum(losses * weights)
         else:
-            loss = self._sampled_loss(inputs, present, labels, training)
-        return loss / tf.cast(tf.maximum(tf.size(labels), 1), tf.float32)
+            total = self._sampled_loss(
+                inputs, tf.gather(tf.stack([rows, seen], axis=1), query), labels, weights, training
+            )
+        return tf.math.divide_no_nan(total, tf.reduce_sum(weights))
 
-    def _queries(
-        self, inputs: dict[str, tf.Tensor], items: tf.Tensor, present: tf.Tensor, training: bool
-    ) -> tf.Tensor:
-        states = self.query_vectors(inputs, items, training=training)
-        return tf.boolean_mask(states[:, :-1], present)
+    def _pair_weights(self, query: tf.Tensor) -> tf.Tensor:
+        """Weighs a pair by its query's number of targets, to the power configured."""
+        count = tf.math.unsorted_segment_sum(
+            tf.ones_like(query, tf.float32), query, tf.reduce_max(query, keepdims=True)[0] + 1
+        )
+        return tf.pow(tf.gather(count, query), -self.config.basket_discount)
+
+    def _bonus(
+        self, inputs: dict[str, tf.Tensor], rows: tf.Tensor, seen: tf.Tensor
+    ) -> tf.Tensor | None:
+        if self.repeat_bonus is None:
+            return None
+        bonus = self.repeat_bonus(
+            tf.gather(inputs["item"], rows),
+            tf.gather(inputs["timestamp"], rows),
+            seen,
+            self.catalogue.num_items + 1,
+        )
+        return bonus[:, 1:]
 
     def _sampled_loss(
         self,
         inputs: dict[str, tf.Tensor],
-        present: tf.Tensor,
+        places: tf.Tensor,
         labels: tf.Tensor,
+        weights: tf.Tensor,
         training: bool,
     ) -> tf.Tensor:
         num_items = self.catalogue.num_items
@@ -171,20 +193,20 @@ class RetrievalModel(tfrs.models.Model):
             in_batch = tf.gather(self._item_frequency, candidates) * count
             expected = (in_batch + uniform) / total
         # Each distinct item of the batch passes through its tower once.
+        history_size = tf.size(inputs["item"])
         used, position = tf.unique(
-            tf.concat([tf.reshape(inputs["item"], [-1]), candidates, [0]], axis=0)
+            tf.concat([tf.reshape(inputs["item"], [-1]), candidates], axis=0)
         )
         vectors = self.item_tower(
             self.catalogue.features(used, encode_ids=_items_of(inputs)), training=training
         )
-        shape = tf.shape(inputs["item"])
-        places = dict(inputs)
-        places["item"] = tf.reshape(position[: tf.size(inputs["item"])], shape)
-        queries = self._queries(places, vectors, present, training)
-        candidate_rows = position[tf.size(inputs["item"]) : -1]
+        local = dict(inputs)
+        local["item"] = tf.reshape(position[:history_size], tf.shape(inputs["item"]))
+        states = self.query_vectors(local, vectors, training=training)
         return self._sampled_task(
-            queries,
-            tf.gather(vectors, candidate_rows),
+            tf.cast(tf.gather_nd(states, places), tf.float32),
+            tf.cast(tf.gather(vectors, position[history_size:]), tf.float32),
+            sample_weight=weights,
             candidate_sampling_probability=expected if self.config.logq_correction else None,
             candidate_ids=candidates,
             compute_metrics=False,
