@@ -43,6 +43,7 @@ class RankingModel(tfrs.models.Model):
         target_events: names of the event types that count as a hit.
         return_event: name of the return event, or `None`.
         config: sizes of the layers.
+        precision: Keras dtype policy of the layers between the features and the logits.
 
     Call arguments:
         features: float32 `[batch, num_candidates, num_features]`.
@@ -57,27 +58,28 @@ class RankingModel(tfrs.models.Model):
         target_events: list[str],
         return_event: str | None,
         config: RankingConfig,
+        precision: str = "float32",
         **kwargs: Any,
     ) -> None:
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         self.config = config
         self.target_events = list(target_events)
         self.return_event = return_event
-        # Float32 whatever the precision: features differ in their later digits, and the statistics
-        # are saved and must load again in a process of any precision.
+        # Always in float32: a feature's mean may be large beside its differences.
         self.normalise = tf.keras.layers.Normalization(axis=-1, name="normalise", dtype="float32")
         self.normalise.build([None, num_features])
         self.cross = [
-            tfrs.layers.dcn.Cross(name=f"cross_{index}") for index in range(config.cross_layers)
+            tfrs.layers.dcn.Cross(name=f"cross_{index}", dtype=precision)
+            for index in range(config.cross_layers)
         ]
         self.hidden = [
-            tf.keras.layers.Dense(units, activation="relu", name=f"hidden_{index}")
+            tf.keras.layers.Dense(units, activation="relu", name=f"hidden_{index}", dtype=precision)
             for index, units in enumerate(config.hidden_units)
         ]
-        self.dropout = tf.keras.layers.Dropout(config.dropout)
+        self.dropout = tf.keras.layers.Dropout(config.dropout, dtype=precision)
         # Numbered, as an event's name may hold what TensorFlow allows in no name of a layer.
         self.heads = {
-            event: tf.keras.layers.Dense(1, name=f"head_{index}")
+            event: tf.keras.layers.Dense(1, name=f"head_{index}", dtype=precision)
             for index, event in enumerate(self.events)
         }
         # Platt scaling (Platt, 1999): slope and offset of each head, fitted after training.
@@ -100,7 +102,7 @@ class RankingModel(tfrs.models.Model):
     def call(self, features: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
         """Returns the logits of every event; see the class docstring for shapes."""
         start = tf.clip_by_value(self.normalise(features), -6.0, 6.0)
-        start = tf.cast(start, self.compute_dtype)
+        start = tf.cast(start, self.dropout.compute_dtype)
         crossed = start
         for layer in self.cross:
             crossed = layer(start, crossed)

@@ -24,6 +24,7 @@ class RetrievalModel(tfrs.models.Model):
         config: sizes, loss and negatives.
         item_frequency: float `[num_items + 1]`, share of each item among the training targets;
             the sampling probability that the logQ correction needs. Only for training.
+        precision: Keras dtype policy of the towers.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class RetrievalModel(tfrs.models.Model):
         spec: DataSpec,
         config: RetrievalConfig,
         item_frequency: np.ndarray | None = None,
+        precision: str = "float32",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -47,6 +49,7 @@ class RetrievalModel(tfrs.models.Model):
             image_dimension=spec.image_dimension,
             id_dropout=config.id_dropout,
             name="item_tower",
+            dtype=precision,
         )
         self.query_tower = QueryTower(
             config.dimension,
@@ -57,6 +60,7 @@ class RetrievalModel(tfrs.models.Model):
             dropout=config.dropout,
             averages=config.history_averages,
             name="query_tower",
+            dtype=precision,
         )
         self.repeat_bonus = RepeatBonus(name="repeat_bonus") if config.repeat_bonus else None
         self._item_frequency = (

@@ -74,12 +74,14 @@ class BehaviourTower(tf.keras.layers.Layer):
         self.dropout = dropout
         self.averages = list(averages)
         self.lstms = [
-            tf.keras.layers.LSTM(units, return_sequences=True, name=f"lstm_{index}")
+            tf.keras.layers.LSTM(
+                units, return_sequences=True, name=f"lstm_{index}", dtype=self.dtype_policy
+            )
             for index in range(layers)
         ]
-        self.input_dropout = tf.keras.layers.Dropout(dropout)
-        self.state_dropout = tf.keras.layers.Dropout(dropout)
-        self.project = tf.keras.layers.Dense(dimension, name="project")
+        self.input_dropout = tf.keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.state_dropout = tf.keras.layers.Dropout(dropout, dtype=self.dtype_policy)
+        self.project = tf.keras.layers.Dense(dimension, name="project", dtype=self.dtype_policy)
 
     def build(self, input_shape: Any) -> None:
         """Makes the embeddings, whose size is that of the item vectors."""

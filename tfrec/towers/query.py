@@ -54,6 +54,7 @@ class QueryTower(tf.keras.layers.Layer):
             dropout=dropout,
             averages=averages,
             name="behaviour",
+            dtype=self.dtype_policy,
         )
         self.context_tables = {
             column: self.add_weight(

@@ -1,13 +1,13 @@
-"""Mixed precision, as an option of the training loop."""
+"""Mixed precision, as an option of training."""
 
-import tensorflow as tf
+from tfrec.config import TrainingConfig
 
 
-def use_precision(mixed: bool) -> None:
-    """Sets the precision of layers made from now on.
+def training_precision(config: TrainingConfig) -> str:
+    """Returns the Keras dtype policy of the layers of a model that is to be trained.
 
-    Args:
-        mixed: compute in bfloat16 and keep the weights in float32 (Micikevicius et al., 2018;
-            bfloat16 needs no loss scaling); otherwise everything is float32.
+    Mixed precision computes in bfloat16 and keeps the weights in float32 (Micikevicius et al.,
+    2018; bfloat16 needs no loss scaling). The policy is given to the layers rather than set for
+    the process: losses stay in float32, and so does a trained model when it is loaded.
     """
-    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16" if mixed else "float32")
+    return "mixed_bfloat16" if config.mixed_precision else "float32"

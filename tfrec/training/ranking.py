@@ -22,7 +22,7 @@ from tfrec.models.retrieval import RetrievalModel
 from tfrec.progress import progress
 from tfrec.towers.histories import pad_histories
 from tfrec.training.loop import TrainingLoop, TrainingSummary
-from tfrec.training.precision import use_precision
+from tfrec.training.precision import training_precision
 from tfrec.training.run import RunDirectory
 
 STATISTICS = "statistics.npz"
@@ -110,11 +110,11 @@ def train_ranking(
         The summary, and the quality on the held-out shoppers.
     """
     tf.keras.utils.set_random_seed(run.seed)
-    use_precision(config.ranking.training.mixed_precision)
     statistics = LogStatistics.build(dataset, config.ranking.neighbours)
     statistics.save(run.path / STATISTICS)
     retriever = Retriever(retrieval)
-    ranker = build_ranker(retrieval, statistics, config.ranking)
+    precision = training_precision(config.ranking.training)
+    ranker = build_ranker(retrieval, statistics, config.ranking, precision)
     histories = dataset.histories("valid")
     held_out = holdout_shoppers(histories, config.ranking.holdout)
     lists = {}
@@ -152,14 +152,19 @@ def train_ranking(
 
 
 def build_ranker(
-    retrieval: RetrievalModel, statistics: LogStatistics, config: RankingConfig
+    retrieval: RetrievalModel,
+    statistics: LogStatistics,
+    config: RankingConfig,
+    precision: str = "float32",
 ) -> Ranker:
     """Returns an untrained ranker over the retrieval model's catalogue."""
     spec = retrieval.spec
     features = CandidateFeatures(
         retrieval.catalogue, statistics, spec.target_event_indices, spec.return_event_index
     )
-    model = RankingModel(len(features.names), spec.target_events, spec.return_event, config)
+    model = RankingModel(
+        len(features.names), spec.target_events, spec.return_event, config, precision
+    )
     model(tf.zeros([1, 1, len(features.names)]))
     return Ranker(model, features, retrieval.config.temperature)
 

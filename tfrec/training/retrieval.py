@@ -20,7 +20,7 @@ from tfrec.towers.catalogue import Catalogue
 from tfrec.towers.features import ItemFeatures
 from tfrec.towers.spec import DataSpec
 from tfrec.training.loop import TrainingLoop, TrainingSummary
-from tfrec.training.precision import use_precision
+from tfrec.training.precision import training_precision
 from tfrec.training.run import RunDirectory
 from tfrec.training.text import (
     encode_all,
@@ -48,7 +48,6 @@ def train_retrieval(
         config: the experiment.
     """
     tf.keras.utils.set_random_seed(run.seed)
-    use_precision(config.retrieval.training.mixed_precision)
     vectors = item_text_vectors(dataset, config.text)
     features = ItemFeatures.of(dataset, vectors)
     spec = DataSpec.of(dataset, features)
@@ -56,7 +55,11 @@ def train_retrieval(
     encoder = trainable_text_encoder(config.text)
     tokens = None if encoder is None else token_table(encoder, texts)
     model = RetrievalModel(
-        Catalogue(features, encoder, tokens), spec, config.retrieval, item_frequency(dataset)
+        Catalogue(features, encoder, tokens),
+        spec,
+        config.retrieval,
+        item_frequency(dataset),
+        precision=training_precision(config.retrieval.training),
     )
     model.item_tower.adapt(vectors, features.price[1:])
     model.build_weights()
