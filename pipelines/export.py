@@ -1,0 +1,47 @@
+"""Writes the SavedModels that a model server loads."""
+
+from pathlib import Path
+
+import click
+
+from pipelines.running import run
+
+
+@click.command()
+@click.option(
+    "--run",
+    "run_folder",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Folder of the run, as given to `tfrec train`.",
+)
+@click.option(
+    "--models",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder that a model server serves; the new version goes beside the older ones.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The run's data set, where it has moved.",
+)
+def command(run_folder: Path, models: Path, data: Path | None) -> None:
+    """Write the SavedModels that a model server loads.
+
+    Three models appear as one new version: `retrieval`, `ranking` and `recommender`, which is
+    both and the display order in one call. A server that watches the folder takes them over.
+    """
+    from tfrec.export.exporter import export_run
+
+    exported = export_run(run_folder, models, data)
+    for name, folder in exported.folders.items():
+        click.echo(f"{name}: {folder} ({', '.join(exported.signatures[name])})")
+    click.echo(f"Serve them with `tfrec serve --models {models}`.")
+
+
+if __name__ == "__main__":
+    run(command)

@@ -1,0 +1,125 @@
+"""The signatures of the exported retrieval model."""
+
+import tensorflow as tf
+
+from tfrec.export.histories import ROWS_OF_TEXT, TEXTS, HistoryReader
+from tfrec.export.item_reader import ItemReader
+from tfrec.export.saving import Signature, Tensors
+from tfrec.export.served_items import ServedItems
+from tfrec.index.exact import NEVER, best_items, hide_items, hide_unavailable
+from tfrec.models.recommender import Retriever
+from tfrec.towers.bert.tower import BertTextTower
+
+# What a shopper's own taste adds to a search: cosines of texts that fit and texts that do not are
+# some .3 apart, so taste decides between items that fit about equally well, and no more.
+TASTE = 0.05
+
+
+class RetrievalSignatures:
+    """What the model `retrieval` offers.
+
+    Args:
+        items: the item table.
+        histories: reads histories.
+        products: reads descriptions of products.
+        retriever: the trained model.
+        text_tower: the BERT that the item texts were read with.
+        k: how many items an answer has.
+        hide_history: whether items of the history are never recommended.
+    """
+
+    def __init__(
+        self,
+        items: ServedItems,
+        histories: HistoryReader,
+        products: ItemReader,
+        retriever: Retriever,
+        text_tower: BertTextTower,
+        k: int,
+        hide_history: bool,
+    ) -> None:
+        self._items = items
+        self._histories = histories
+        self._products = products
+        self._retriever = retriever
+        self._text_tower = text_tower
+        self._k = k
+        self._hide_history = hide_history
+
+    @property
+    def signatures(self) -> dict[str, Signature]:
+        """Every signature by name."""
+        histories = self._histories.inputs
+        item = {"item_id": TEXTS}
+        return {
+            "serving_default": Signature(
+                self.recommend, {**histories, "exclude_item_id": ROWS_OF_TEXT}
+            ),
+            "similar": Signature(self.similar, item),
+            "search": Signature(self.search, {"query": TEXTS, **histories}),
+            "embed_query": Signature(self.embed_query, histories),
+            "embed_item": Signature(self.embed_item, self._products.inputs),
+            "describe": Signature(self.describe, item),
+        }
+
+    def recommend(self, inputs: Tensors) -> Tensors:
+        """Returns the items with the best scores for each history, `[batch, k]`."""
+        history = self._histories.read(inputs)
+        scores = self._retriever.scores(history)
+        hidden = self._items.indices(inputs["exclude_item_id"])
+        if self._hide_history:
+            hidden = tf.concat([hidden, history["item"]], axis=1)
+        return self._answer(hide_items(scores, hidden))
+
+    def similar(self, inputs: Tensors) -> Tensors:
+        """Returns the items whose vectors have the largest cosine with an item's.
+
+        An item that training never met as a target is looked for by its text and attributes
+        alone, as its id has learned nothing. An unknown item has no answer: all ids are "".
+        """
+        items = self._items.indices(inputs["item_id"])
+        model = self._retriever.model
+        features = model.catalogue.features(items)
+        features["id"] = tf.where(tf.gather(self._items.trained, items), items, 0)
+        vectors = tf.cast(model.item_tower(features), tf.float32)
+        scores = tf.linalg.matmul(vectors, self._retriever.vectors, transpose_b=True)
+        known = (items > 0)[:, tf.newaxis]
+        return self._answer(tf.where(known, hide_items(scores, items[:, tf.newaxis]), NEVER))
+
+    def search(self, inputs: Tensors) -> Tensors:
+        """Returns the items whose texts have the largest cosine with a query's.
+
+        A shopper's history adds `TASTE` times the cosine of his vector with the item's.
+        """
+        history = self._histories.read(inputs)
+        queries = self._text_tower(inputs["query"])
+        texts = self._retriever.model.catalogue.text
+        fits = tf.linalg.matmul(queries, texts, transpose_b=True)
+        taste = tf.linalg.matmul(
+            self._retriever.query_vectors(history), self._retriever.vectors, transpose_b=True
+        )
+        has_history = tf.cast(history["length"] > 0, tf.float32)[:, tf.newaxis]
+        return self._answer(fits + TASTE * has_history * taste)
+
+    def embed_query(self, inputs: Tensors) -> Tensors:
+        """Returns the unit vector `[batch, dimension]` of each history."""
+        return {"embedding": self._retriever.query_vectors(self._histories.read(inputs))}
+
+    def embed_item(self, inputs: Tensors) -> Tensors:
+        """Returns the unit vector `[batch, dimension]` of each product that is described."""
+        text = self._text_tower(self._products.text(inputs))
+        vectors = self._retriever.model.item_tower(self._products.features(inputs, text))
+        return {"embedding": tf.cast(vectors, tf.float32)}
+
+    def describe(self, inputs: Tensors) -> Tensors:
+        """Returns what is known of each item, `[batch]`."""
+        items = self._items.indices(inputs["item_id"])
+        return {
+            "title": tf.gather(self._items.titles, items),
+            "price": tf.gather(self._items.prices, items),
+            "known": items > 0,
+        }
+
+    def _answer(self, scores: tf.Tensor) -> Tensors:
+        scores, items = best_items(hide_unavailable(scores, self._items.available), self._k)
+        return {"item_id": self._items.ids(items), "score": scores}
