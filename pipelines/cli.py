@@ -30,6 +30,11 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
             "pipelines.data_prepare",
             "Turn an event log and a catalogue into a data set.",
         ),
+        Stage(
+            "data encode",
+            "pipelines.data_encode",
+            "Encode the item texts of a data set with BERT.",
+        ),
         Stage("train retrieval", "pipelines.train_retrieval", "Train the retrieval model."),
         Stage(
             "train ranking",
@@ -56,7 +61,7 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
 }
 STAGES = {stage.name: stage for stages in SECTIONS.values() for stage in stages}
 GROUPS = {
-    "data": "Prepare data sets.",
+    "data": "Make data sets.",
     "train": "Train models.",
     "index": "Maintain the item index of exported models.",
     "config": "Look at configurations.",

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from pipelines.running import run
+from tfrec.config import load_config
 
 
 @click.command()
@@ -35,6 +36,13 @@ from pipelines.running import run
     "The run's configuration by default.",
 )
 @click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    metavar="YAML",
+    help="Take the settings of the evaluation from here, not from the run.",
+)
+@click.option(
     "--json",
     "json_file",
     type=click.Path(path_type=Path),
@@ -42,7 +50,12 @@ from pipelines.running import run
     help="Write the figures.",
 )
 def command(
-    run_folder: Path, split: str, data: Path | None, repeats: str | None, json_file: Path | None
+    run_folder: Path,
+    split: str,
+    data: Path | None,
+    repeats: str | None,
+    config_file: Path | None,
+    json_file: Path | None,
 ) -> None:
     """Measure the models of a run against baselines.
 
@@ -50,11 +63,12 @@ def command(
     against it. Popularity, ItemKNN and the text vectors of an untrained BERT are measured beside
     it, tuned on the validation split.
     """
+    settings = None if config_file is None else load_config(config_file).evaluation
     from tfrec.training.evaluation import evaluate_run
     from tfrec.training.loading import TrainedRun
 
     trained = TrainedRun.open(run_folder, data)
-    config = trained.config.evaluation
+    config = settings or trained.config.evaluation
     if repeats is not None:
         config = config.model_copy(update={"repeats": repeats})
     report = evaluate_run(trained, split, config, seed=trained.config.seed)

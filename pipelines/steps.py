@@ -3,7 +3,8 @@
 A step is done when its fingerprint (name, values, content of its input files, tfrec's version) is
 the one saved after it last succeeded, and every file that it had written is still there in the
 same size. The record of a step is written after the step, in one piece: a job that was killed
-anywhere continues with the step that it was in.
+anywhere continues with the step that it was in. What the step had cost until then is noted while
+it works, and counted.
 """
 
 import contextlib
@@ -11,7 +12,6 @@ import dataclasses
 import fcntl
 import hashlib
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ from rich.markup import escape
 from rich.table import Table
 
 import tfrec
-from pipelines.peak_memory import PeakMemory
+from pipelines.attempt import Attempt
 from tfrec.errors import UserError
-from tfrec.files import read_json, sha256_of_file, write_json
+from tfrec.files import is_disk_full, read_json, sha256_of_file, write_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,12 +37,15 @@ class Step:
         inputs: everything the outcome depends on, by name: a `Path` stands for the content of the
             file or folder; other values are pydantic models, plain JSON, or lists of these.
         outputs: files or folders that the action leaves behind.
+        had_finished: asked when the same work was begun before and broken off: whether the action
+            had got to its end all the same, so that only the record is missing.
     """
 
     name: str
     action: Callable[[], object]
     inputs: Mapping[str, Any]
     outputs: Sequence[Path]
+    had_finished: Callable[[], bool] = lambda: False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,12 +57,14 @@ class StepReport:
         seconds: wall time of the action.
         peak_memory: bytes of resident memory at the peak, child processes included.
         reused: whether the step was skipped in this run.
+        continued: whether an earlier run of it was broken off; its figures include that one.
     """
 
     name: str
     seconds: float
     peak_memory: int
     reused: bool
+    continued: bool = False
 
 
 class StepRunner:
@@ -100,26 +105,36 @@ class StepRunner:
         if report:
             self._console.print(f"{number}: [dim]reused, nothing changed[/dim]")
         else:
-            self._console.print(f"[bold]{number}[/bold] …")
-            started = time.monotonic()
-            # From here on the old outcome is being replaced, so its record must not outlive it.
-            record_path.unlink(missing_ok=True)
-            with PeakMemory() as memory:
-                step.action()
-            report = StepReport(step.name, time.monotonic() - started, memory.peak, False)
-            write_json(
-                record_path,
-                {
-                    "step": step.name,
-                    "fingerprint": fingerprint,
-                    "seconds": report.seconds,
-                    "peak_memory": report.peak_memory,
-                    "outputs": _sizes(step.outputs),
-                },
-            )
-            cost = f"{format_seconds(report.seconds)}, {format_bytes(report.peak_memory)}"
-            self._console.print(f"{number}: [green]done[/green] in {cost}")
+            report = self._run(step, number, record_path, fingerprint)
         self.reports.append(report)
+        return report
+
+    def _run(self, step: Step, number: str, record_path: Path, fingerprint: str) -> StepReport:
+        attempt = Attempt(record_path.with_suffix(".unfinished"), fingerprint)
+        note = " [dim](continued after a stop)[/dim]" if attempt.continued else ""
+        self._console.print(f"[bold]{number}[/bold]{note} …")
+        # From here on the old outcome is being replaced, so its record must not outlive it.
+        record_path.unlink(missing_ok=True)
+        with attempt:
+            if not (attempt.continued and step.had_finished()):
+                step.action()
+            sizes = _sizes(step.outputs)
+        report = StepReport(
+            step.name, attempt.seconds, attempt.peak_memory, False, attempt.continued
+        )
+        write_json(
+            record_path,
+            {
+                "step": step.name,
+                "fingerprint": fingerprint,
+                "seconds": report.seconds,
+                "peak_memory": report.peak_memory,
+                "outputs": sizes,
+            },
+        )
+        attempt.forget()
+        cost = f"{format_seconds(report.seconds)}, {format_bytes(report.peak_memory)}"
+        self._console.print(f"{number}: [green]done[/green] in {cost}")
         return report
 
     def table(self) -> Table:
@@ -134,7 +149,7 @@ class StepRunner:
                 report.name,
                 format_seconds(report.seconds),
                 format_bytes(report.peak_memory),
-                "reused" if report.reused else "ran",
+                "reused" if report.reused else "continued" if report.continued else "ran",
             )
         table.add_section()
         table.add_row(
@@ -207,10 +222,16 @@ def _sizes(paths: Sequence[Path]) -> dict[str, int]:
 
 
 def _files_below(paths: Sequence[Path]) -> list[Path]:
+    """Returns the files, in order; hidden ones below a folder are somebody's unfinished work."""
     found: list[Path] = []
     for path in paths:
-        found += sorted(file for file in path.rglob("*") if file.is_file()) or (
-            [path] if path.is_file() else []
+        if path.is_file():
+            found.append(path)
+        found += sorted(
+            file
+            for file in path.rglob("*")
+            if file.is_file()
+            and not any(part.startswith(".") for part in file.relative_to(path).parts)
         )
     return found
 
@@ -222,13 +243,21 @@ def _slug(name: str) -> str:
 @contextlib.contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
     """Holds the folder's lock, which the system lets go of however the process ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
+    job = folder.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        raise UserError(
+            f"cannot work in {job} ({error.strerror}); choose another --workdir"
+        ) from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(
-                f"another run is working in {folder.parent}; wait for it to end, or name another "
-                "--workdir"
+                f"another run is working in {job}; wait for it to end, or name another --workdir"
             ) from error
         yield

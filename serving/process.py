@@ -99,7 +99,7 @@ class ServerProcess:
             stderr=subprocess.STDOUT,
             # Keeps a Ctrl-C at the terminal for us; we end the server in the right order.
             start_new_session=True,
-            env=_environment(),
+            env=package_environment(),
         )
         assert self.process.stdout is not None
         self._reader = threading.Thread(
@@ -260,7 +260,7 @@ def _embedded_command() -> list[str]:
     return [sys.executable, "-m", "serving.server", f"--exit_with_pid={os.getpid()}"]
 
 
-def _environment() -> dict[str, str]:
+def package_environment() -> dict[str, str]:
     """Returns our environment, with the packages that we run from on the path."""
     root = str(Path(__file__).parents[1])
     path = os.environ.get("PYTHONPATH")
