@@ -119,6 +119,12 @@ def add_unknown_items(catalogue: Catalogue, item_ids: list[str]) -> Catalogue:
     return Catalogue(frame, catalogue.categorical_columns, [*catalogue.notes, note])
 
 
+def join_texts(parts: list[pd.Series]) -> pd.Series:
+    """Returns each item's text: those of its parts that are not empty, with ". " between."""
+    rows = zip(*parts, strict=True)
+    return pd.Series([". ".join(part for part in row if part) for row in rows], dtype="str")
+
+
 def _check_named_columns(table: Table, wanted: list[str]) -> None:
     names = table.columns.column_names
     missing = [name for name in dict.fromkeys(wanted) if name not in names]
@@ -145,6 +151,8 @@ def _apply_rules(table: Table, frame: pd.DataFrame, config: DataConfig) -> None:
     title_required = config.missing_titles == "reject"
     titles = frame["title"].where(frame["title"] != "")
     apply_schema(item_schema(title_required=title_required), frame.assign(title=titles), table)
+    broken = frame["item_id"].str.contains(r"[\r\n]", regex=True).fillna(False)
+    table.reject(broken.to_numpy(dtype=bool), "line_break_in_item_id")
     kept = table.kept
     repeated = np.zeros(len(table), dtype=bool)
     repeated[kept] = frame["item_id"][kept].duplicated().to_numpy()
@@ -154,5 +162,4 @@ def _apply_rules(table: Table, frame: pd.DataFrame, config: DataConfig) -> None:
 def _texts(table: Table, columns: list[str]) -> pd.Series:
     if not columns:
         return pd.Series([""] * len(table), dtype="str")
-    rows = zip(*(cells.phrases(table, name) for name in columns), strict=True)
-    return pd.Series([". ".join(part for part in row if part) for row in rows], dtype="str")
+    return join_texts([cells.phrases(table, name) for name in columns])

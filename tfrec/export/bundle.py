@@ -1,7 +1,6 @@
 """What goes with an exported retrieval model so that new items can be added without its run."""
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import tfrec
 from tfrec.config import ExperimentConfig, dump_config, load_config
 from tfrec.data.dataset import ITEMS
 from tfrec.errors import UserError
+from tfrec.export.exportable import Example, Exportable
 from tfrec.export.versions import versions_of
 from tfrec.files import read_json, sha256_of_file, write_json
 from tfrec.models.recommender import Ranker
@@ -20,12 +20,14 @@ from tfrec.models.retrieval import RetrievalModel
 from tfrec.progress import progress
 from tfrec.training.ranking import FEATURES, STATISTICS, load_ranker
 from tfrec.training.ranking import WEIGHTS as RANKING_WEIGHTS
-from tfrec.training.retrieval import SPEC, VECTORS, load_retrieval
+from tfrec.training.retrieval import SPEC, VECTORS, load_retrieval, load_text_vectors
 from tfrec.training.retrieval import WEIGHTS as RETRIEVAL_WEIGHTS
 from tfrec.training.run import CONFIG, RECORD
 
 FOLDER = "assets.extra/tfrec"
 CONTENT = "bundle.json"
+EXAMPLES = "examples.json"
+RETRIEVAL, RANKING = "retrieval", "ranking"
 FORMAT = 1
 _RETRIEVAL_FILES = (RECORD, SPEC, f"{RETRIEVAL_WEIGHTS}.*")
 _RANKING_FILES = (RECORD, FEATURES, STATISTICS, f"{RANKING_WEIGHTS}.*")
@@ -40,12 +42,14 @@ class Bundle:
         version: the version that it belongs to.
         config: the configuration of the models; its section `data` made the data set.
         bert: fingerprint of the BERT that the texts were read with.
+        origin: where the models come from.
     """
 
     path: Path
     version: int
     config: ExperimentConfig
     bert: str
+    origin: dict[str, Any]
 
     @classmethod
     def open(cls, models: Path) -> "Bundle":
@@ -56,9 +60,9 @@ class Bundle:
         """
         if not models.is_dir():
             raise UserError(
-                f"there is no models folder {models}; make one with `tfrec export --models {models}`"
+                f"there is no models folder {models}; make it with `tfrec export --models {models}`"
             )
-        versions = versions_of(models / "retrieval")
+        versions = versions_of(models / RETRIEVAL)
         if not versions:
             raise UserError(
                 f"there is no retrieval model in {models}; export one with "
@@ -78,80 +82,80 @@ class Bundle:
                 "run again"
             )
         _check_files(path, content["files"])
-        return cls(path, version, load_config(path / CONFIG), content["bert"])
+        config = load_config(path / CONFIG)
+        return cls(path, version, config, content["bert"], content["origin"])
 
     @property
-    def retrieval(self) -> Path:
+    def retrieval_folder(self) -> Path:
         """The trained retrieval model, as in a run's folder."""
-        return self.path / "retrieval"
+        return self.path / RETRIEVAL
 
     @property
-    def ranking(self) -> Path:
+    def ranking_folder(self) -> Path:
         """The trained ranking model, as in a run's folder."""
-        return self.path / "ranking"
+        return self.path / RANKING
 
     def items(self) -> pd.DataFrame:
         """Returns the item table."""
         return pd.read_parquet(self.path / ITEMS)
 
-    def load(
-        self, items: pd.DataFrame, text_vectors: np.ndarray | None = None
-    ) -> tuple[RetrievalModel, Ranker]:
+    def text_vectors(self) -> np.ndarray:
+        """Returns float32 `[num_items, text_dimension]`, in the order of the item table."""
+        return load_text_vectors(self.retrieval_folder)
+
+    def load(self, items: pd.DataFrame, text_vectors: np.ndarray) -> tuple[RetrievalModel, Ranker]:
         """Returns the trained models over an item table.
 
         Args:
             items: the bundle's items in their order, and possibly further ones after them.
-            text_vectors: float32 `[num_items, text_dimension]`; those of the bundle by default.
+            text_vectors: float32 `[num_items, text_dimension]`.
         """
-        retrieval = load_retrieval(self.retrieval, self.config, items, text_vectors)
-        return retrieval, load_ranker(self.ranking, retrieval, self.config.ranking)
+        retrieval = load_retrieval(self.retrieval_folder, self.config, items, text_vectors)
+        return retrieval, load_ranker(self.ranking_folder, retrieval, self.config.ranking)
+
+    def examples(self) -> list[Example]:
+        """Returns the requests of the warm-up records."""
+        return read_json(self.path / EXAMPLES)
 
 
-def write_bundle(
-    version_folder: Path,
-    config: ExperimentConfig,
-    bert: str,
-    items: pd.DataFrame,
-    text_vectors: np.ndarray,
-    retrieval: Path,
-    ranking: Path,
-) -> None:
+def write_bundle(version_folder: Path, source: Exportable, bert: str) -> None:
     """Writes the bundle into a version of the retrieval model.
 
     Args:
         version_folder: the version's folder.
-        config: the configuration; it must hold no salt.
+        source: what the version was made of.
         bert: fingerprint of the BERT that the texts were read with.
-        items: the item table.
-        text_vectors: float32 `[num_items, text_dimension]`.
-        retrieval: folder of the trained retrieval model, of a run or of an earlier bundle.
-        ranking: that of the ranking model.
     """
     folder = version_folder / FOLDER
-    for source, patterns in ((retrieval, _RETRIEVAL_FILES), (ranking, _RANKING_FILES)):
-        target = folder / source.name
-        target.mkdir(parents=True)
+    copies = (
+        (source.retrieval_folder, RETRIEVAL, _RETRIEVAL_FILES),
+        (source.ranking_folder, RANKING, _RANKING_FILES),
+    )
+    for origin, name, patterns in copies:
+        (folder / name).mkdir(parents=True)
         for pattern in patterns:
-            for path in sorted(source.glob(pattern)):
-                shutil.copyfile(path, target / path.name)
-    np.save(folder / retrieval.name / VECTORS, text_vectors)
-    items.to_parquet(folder / ITEMS, index=False)
-    (folder / CONFIG).write_text(dump_config(config), encoding="utf-8")
+            for path in sorted(origin.glob(pattern)):
+                shutil.copyfile(path, folder / name / path.name)
+    np.save(folder / RETRIEVAL / VECTORS, source.text_vectors)
+    source.items.to_parquet(folder / ITEMS, index=False)
+    (folder / CONFIG).write_text(dump_config(source.config), encoding="utf-8")
+    write_json(folder / EXAMPLES, source.examples)
     files = {
         path.relative_to(folder).as_posix(): {
             "bytes": path.stat().st_size,
             "sha256": sha256_of_file(path),
         }
-        for path in _files(folder)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
     }
-    write_json(
-        folder / CONTENT,
-        {"format": FORMAT, "tfrec": tfrec.__version__, "bert": bert, "files": files},
-    )
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.is_file())
+    content = {
+        "format": FORMAT,
+        "tfrec": tfrec.__version__,
+        "bert": bert,
+        "origin": source.origin,
+        "files": files,
+    }
+    write_json(folder / CONTENT, content)
 
 
 def _check_files(folder: Path, files: dict[str, dict[str, Any]]) -> None:

@@ -7,13 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 import tfrec
-from tfrec.config import ExperimentConfig
 from tfrec.errors import UserError
 from tfrec.export.bundle import write_bundle
+from tfrec.export.exportable import Exportable
 from tfrec.export.histories import HistoryReader
 from tfrec.export.item_reader import ItemReader
 from tfrec.export.ranking import RankingSignatures
@@ -22,10 +19,9 @@ from tfrec.export.retrieval import RetrievalSignatures
 from tfrec.export.saving import Signature, save_model
 from tfrec.export.served_items import ServedItems
 from tfrec.export.versions import next_version, prune, publish
-from tfrec.export.warmup import Example, examples, write_warm_up
+from tfrec.export.warmup import examples, write_warm_up
 from tfrec.files import disk_errors_as_user_errors, write_json
-from tfrec.models.recommender import Ranker, Recommender, Retriever
-from tfrec.models.retrieval import RetrievalModel
+from tfrec.models.recommender import Recommender, Retriever
 from tfrec.progress import progress
 from tfrec.towers.bert.tower import BertTextTower
 from tfrec.towers.bert.weights import find_weights
@@ -35,33 +31,6 @@ from tfrec.training.run import RunDirectory
 # The recommender last: when it appears, what it may be compared with is there.
 MODELS = ("retrieval", "ranking", "recommender")
 PROVENANCE = "assets.extra/tfrec/provenance.json"
-
-
-@dataclass(frozen=True)
-class Exportable:
-    """Everything that an export is made of.
-
-    Attributes:
-        config: the configuration; its section `data` is the one that made the data set.
-        items: the item table; row `r` is item index `r + 1`.
-        text_vectors: float32 `[num_items, text_dimension]`.
-        retrieval: the retrieval model over these items.
-        ranker: the ranking model over them.
-        retrieval_folder: the trained retrieval model's files.
-        ranking_folder: those of the ranking model.
-        warm_up: examples for the warm-up records.
-        origin: where all this comes from, for the provenance file.
-    """
-
-    config: ExperimentConfig
-    items: pd.DataFrame
-    text_vectors: np.ndarray
-    retrieval: RetrievalModel
-    ranker: Ranker
-    retrieval_folder: Path
-    ranking_folder: Path
-    warm_up: list[Example]
-    origin: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -106,7 +75,7 @@ def export_run(path: str | Path, models: str | Path, data: str | Path | None = N
             ranker=run.ranker,
             retrieval_folder=retrieval.path,
             ranking_folder=ranking.path,
-            warm_up=examples(
+            examples=examples(
                 run.dataset.histories("test"),
                 run.dataset.items,
                 run.retrieval.spec,
@@ -153,17 +122,9 @@ def export(source: Exportable, models: Path) -> Exported:
         }
         for name, folder in progress(folders.items(), description="Exporting", unit="model"):
             save_model(folder, signatures[name], tables[name])
-            write_warm_up(folder, name, signatures[name], source.warm_up)
+            write_warm_up(folder, name, signatures[name], source.examples)
             if name == "retrieval":
-                write_bundle(
-                    folder,
-                    source.config,
-                    bert.fingerprint,
-                    source.items,
-                    source.text_vectors,
-                    source.retrieval_folder,
-                    source.ranking_folder,
-                )
+                write_bundle(folder, source, bert.fingerprint)
             write_json(folder / PROVENANCE, _provenance(name, version, source))
     prune(models, MODELS, source.config.export.keep_versions)
     return Exported(
