@@ -99,6 +99,17 @@ class RankingModel(tfrs.models.Model):
         """The event types that have a head."""
         return [*self.target_events, *([self.return_event] if self.return_event else [])]
 
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The parts that hold trained weights, by the names they are saved under."""
+        return {
+            "normalise": self.normalise,
+            "cross": self.cross,
+            "hidden": self.hidden,
+            "heads": self.heads,
+            "calibration": self.calibration,
+        }
+
     def call(self, features: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
         """Returns the logits of every event; see the class docstring for shapes."""
         start = tf.clip_by_value(self.normalise(features), -6.0, 6.0)

@@ -8,10 +8,6 @@ from tfrec.models.recommender import Recommender, Retriever
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.towers.histories import History, pad_histories
 
-# Scores of the second stage are sums of probabilities and those of the first are cosines plus a
-# bonus of a few units, so this keeps every candidate above every other item.
-BELOW_CANDIDATES = 1e4
-
 
 class RetrievalScorer:
     """Scores the whole catalogue with the retrieval model alone."""
@@ -65,8 +61,12 @@ class TwoStageScorer:
         return pad_histories(histories, longest)["item"]
 
     def _score(self, history: History, hidden: tf.Tensor) -> tf.Tensor:
-        first_stage = self._recommender.retriever.scores(history) - BELOW_CANDIDATES
         items, values, _ = self._recommender.recommend(history, hidden)
+        first_stage = self._recommender.retriever.scores(history)
+        # Shifted until the best of them is below the last of the candidates; a larger shift would
+        # round the scores to fewer digits and make ties of them.
+        best = tf.reduce_max(first_stage, axis=1, keepdims=True)
+        first_stage += tf.reduce_min(values, axis=1, keepdims=True) - 1.0 - best
         batch = tf.shape(items, tf.int64)
         rows = tf.repeat(tf.range(batch[0]), batch[1])
         index = tf.stack([rows, tf.reshape(items, [-1])], axis=1)

@@ -1,6 +1,7 @@
 """The training loop of both models: resumes after a kill, stops early, keeps the best weights."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfrec.config import TrainingConfig
+from tfrec.errors import UserError
 from tfrec.progress import progress, write_line
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
@@ -86,6 +88,7 @@ class TrainingLoop:
         self._best_score = tf.Variable(-1.0, dtype=tf.float64, trainable=False)
         self._best_epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        self._train_seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self._wait_seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         state = tf.train.Checkpoint(
             **parts,
@@ -96,6 +99,7 @@ class TrainingLoop:
             best_score=self._best_score,
             best_epoch=self._best_epoch,
             seconds=self._seconds,
+            train_seconds=self._train_seconds,
             wait_seconds=self._wait_seconds,
         )
         self._last = tf.train.CheckpointManager(state, str(folder / "last"), max_to_keep=1)
@@ -106,7 +110,11 @@ class TrainingLoop:
         self._train_step = tf.function(model.train_step, reduce_retracing=True)
 
     def run(self) -> TrainingSummary:
-        """Trains to the end, from the last checkpoint if there is one."""
+        """Trains to the end, from the last checkpoint if there is one.
+
+        Raises:
+            UserError: if an epoch has no batch, or the loss is no longer a number.
+        """
         self._last.restore_or_initialize()
         while not self._finished():
             self._run_epoch()
@@ -114,6 +122,8 @@ class TrainingLoop:
             self._epoch.assign_add(1)
             self._step_in_epoch.assign(0)
             self._last.save()
+        # Before the best weights come back: they may bring an optimiser of their own.
+        steps = int(self._optimizer.iterations)
         self._best.restore_or_initialize()
         self._writer.close()
         return TrainingSummary(
@@ -121,17 +131,18 @@ class TrainingLoop:
             best_epoch=int(self._best_epoch),
             best_score=float(self._best_score),
             seconds=float(self._seconds),
-            steps=int(self._optimizer.iterations),
-            input_wait=float(self._wait_seconds) / max(float(self._seconds), 1e-9),
+            steps=steps,
+            input_wait=float(self._wait_seconds) / max(float(self._train_seconds), 1e-9),
         )
 
     def _finished(self) -> bool:
         epoch, config = int(self._epoch), self._config
-        out_of_time = (
-            config.max_minutes is not None and float(self._seconds) >= config.max_minutes * 60
-        )
         stale = epoch > 0 and epoch - int(self._best_epoch) >= config.patience
-        return epoch >= config.epochs or stale or out_of_time
+        return epoch >= config.epochs or stale or self._out_of_time()
+
+    def _out_of_time(self) -> bool:
+        minutes = self._config.max_minutes
+        return minutes is not None and float(self._seconds) >= minutes * 60
 
     def _run_epoch(self) -> None:
         epoch, skipped = int(self._epoch), int(self._step_in_epoch)
@@ -149,17 +160,33 @@ class TrainingLoop:
             loss = self._train_step(batch)["loss"]
             self._step_in_epoch.assign_add(1)
             if int(self._optimizer.iterations) % 20 == 0:
+                self._check_loss(float(loss))
                 bar.set_postfix_str(f"loss {float(loss):.3f}", refresh=False)
                 self._write_scalars({"loss": float(loss)}, int(self._optimizer.iterations))
             bar.update(1)
             now = time.monotonic()
             self._seconds.assign_add(now - mark)
+            self._train_seconds.assign_add(now - mark)
             mark = now
+            if self._out_of_time():
+                break
             if now - saved > SECONDS_BETWEEN_CHECKPOINTS:
                 self._last.save()
                 mark = saved = time.monotonic()
         bar.close()
+        if int(self._step_in_epoch) == 0:
+            raise UserError(
+                f"{self._description}: there is nothing to train on; the training split holds no "
+                "example (see the counts in the data set's dataset.json)"
+            )
         self._steps_per_epoch.assign(self._step_in_epoch)
+
+    def _check_loss(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise UserError(
+                f"{self._description}: the loss became {loss} in epoch {int(self._epoch) + 1}; "
+                f"lower training.learning_rate ({self._config.learning_rate})"
+            )
 
     def _run_validation(self) -> None:
         started = time.monotonic()
@@ -172,7 +199,8 @@ class TrainingLoop:
         if score > float(self._best_score):
             self._best_score.assign(score)
             self._best_epoch.assign(self._epoch + 1)
-            self._best.save()
+            # A number of its own, so that no file of an earlier best is written over.
+            self._best.save(checkpoint_number=int(self._epoch) + 1)
         self._seconds.assign_add(time.monotonic() - started)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
         write_line(f"{self._description} epoch {int(self._epoch) + 1}: {shown}")

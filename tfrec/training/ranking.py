@@ -1,8 +1,10 @@
 """Trains the ranking model of a run on the candidates of its retrieval model, and loads it."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.optimize
@@ -14,7 +16,7 @@ from tfrec.data.log_statistics import LogStatistics
 from tfrec.data.records import Histories
 from tfrec.errors import UserError
 from tfrec.evaluation.probabilities import auc, expected_calibration_error, log_loss
-from tfrec.files import atomic_folder, write_json
+from tfrec.files import atomic_folder, read_json, write_json
 from tfrec.models.ranking import RankingModel
 from tfrec.models.ranking_features import CandidateFeatures
 from tfrec.models.recommender import Ranker, Retriever
@@ -23,6 +25,7 @@ from tfrec.progress import progress
 from tfrec.towers.histories import pad_histories
 from tfrec.training.loop import TrainingLoop, TrainingSummary
 from tfrec.training.precision import training_precision
+from tfrec.training.retrieval import LOADING_ERRORS, weights_fingerprint
 from tfrec.training.run import RunDirectory
 
 STATISTICS = "statistics.npz"
@@ -30,6 +33,7 @@ LISTS = "lists"
 WEIGHTS = "weights"
 FEATURES = "features.json"
 SHOPPERS_A_BATCH = 256
+NORMALISE_BATCH = 65_536
 NDCG_CUTOFF = 10
 
 
@@ -108,15 +112,25 @@ def train_ranking(
 
     Returns:
         The summary, and the quality on the held-out shoppers.
+
+    Raises:
+        UserError: if there are too few validation shoppers to hold some out.
     """
     tf.keras.utils.set_random_seed(run.seed)
+    histories = dataset.histories("valid")
+    held_out = holdout_shoppers(histories, config.ranking.holdout)
+    if held_out.all() or not held_out.any():
+        raise UserError(
+            f"{len(histories)} shoppers in the validation split are too few to train the ranking "
+            f"model on some and hold out a share of {config.ranking.holdout}; prepare the data "
+            "with more data.valid_days, or change ranking.holdout"
+        )
     statistics = LogStatistics.build(dataset, config.ranking.neighbours)
     statistics.save(run.path / STATISTICS)
     retriever = Retriever(retrieval)
     precision = training_precision(config.ranking.training)
     ranker = build_ranker(retrieval, statistics, config.ranking, precision)
-    histories = dataset.histories("valid")
-    held_out = holdout_shoppers(histories, config.ranking.holdout)
+    _start_anew_if_changed(run.path, _spec(ranker, retrieval))
     lists = {}
     for name, chosen in (("train", ~held_out), ("holdout", held_out)):
         folder = run.path / LISTS / name
@@ -132,10 +146,10 @@ def train_ranking(
             ).save(folder)
         lists[name] = CandidateLists.load(folder, ranker.model.events)
     train, holdout = lists["train"], lists["holdout"]
-    ranker.model.normalise.adapt(train.features[train.present > 0])
+    ranker.model.normalise.adapt(train.features[train.present > 0], batch_size=NORMALISE_BATCH)
     loop = TrainingLoop(
         ranker.model,
-        {"model": ranker.model},
+        ranker.model.parts,
         lambda epoch, skip: list_batches(
             train, config.ranking.training.batch_lists, run.seed + epoch
         ).skip(skip),
@@ -146,9 +160,21 @@ def train_ranking(
     )
     summary = loop.run()
     quality = calibrate(ranker.model, holdout)
-    tf.train.Checkpoint(model=ranker.model).write(str(run.path / WEIGHTS))
-    write_json(run.path / FEATURES, ranker.features.names)
+    tf.train.Checkpoint(**ranker.model.parts).write(str(run.path / WEIGHTS))
     return summary, quality
+
+
+def _spec(ranker: Ranker, retrieval: RetrievalModel) -> dict[str, Any]:
+    return {"features": ranker.features.names, "retrieval": weights_fingerprint(retrieval)}
+
+
+def _start_anew_if_changed(folder: Path, spec: dict[str, Any]) -> None:
+    """Removes what a killed training left, if it was that of another retrieval model."""
+    path = folder / FEATURES
+    if path.exists() and read_json(path) != spec:
+        for name in (LISTS, "last", "best"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+    write_json(path, spec)
 
 
 def build_ranker(
@@ -173,17 +199,24 @@ def load_ranker(folder: Path, retrieval: RetrievalModel, config: RankingConfig) 
     """Builds the trained ranker of a run over the retrieval model's catalogue.
 
     Raises:
-        UserError: if a file of the run is missing or damaged.
+        UserError: if a file of the run is missing or damaged, or the ranking model was trained on
+            another retrieval model.
     """
+    spec = read_json(folder / FEATURES)
     try:
         statistics = LogStatistics.load(folder / STATISTICS, retrieval.catalogue.num_items)
         ranker = build_ranker(retrieval, statistics, config)
-        status = tf.train.Checkpoint(model=ranker.model).read(str(folder / WEIGHTS))
+        status = tf.train.Checkpoint(**ranker.model.parts).read(str(folder / WEIGHTS))
         status.assert_existing_objects_matched().expect_partial()
-    except (OSError, tf.errors.OpError, AssertionError) as error:
+    except LOADING_ERRORS as error:
         raise UserError(
             f"the ranking model in {folder} is damaged; train the ranking model again"
         ) from error
+    if spec != _spec(ranker, retrieval):
+        raise UserError(
+            f"the ranking model in {folder} was trained on another retrieval model than the "
+            "run's; train the ranking model again"
+        )
     return ranker
 
 
@@ -232,8 +265,10 @@ def make_lists(
             top = np.where(np.isfinite(np.take_along_axis(visible, top, 1)), top, 0)
             extra = random.choice(len(popularity), size=(len(batch), negatives), p=popularity)
             extra[np.isneginf(np.take_along_axis(visible, extra, 1))] = 0
-            # A drawn item that is a candidate already would count twice.
+            # A drawn item that is a candidate already, or was drawn before, would count twice.
             extra[(extra[:, :, None] == top[:, None, :]).any(axis=2)] = 0
+            extra.sort(axis=1)
+            extra[:, 1:][extra[:, 1:] == extra[:, :-1]] = 0
             candidates = np.concatenate([top, extra], axis=1).astype(np.int64)
             labels, targets = _labels(batch, candidates, ranker.model.events, dataset, mode)
             retrieved = np.zeros(candidates.shape, np.float32)

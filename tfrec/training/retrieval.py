@@ -1,5 +1,7 @@
 """Trains the retrieval model of a run, and loads it again."""
 
+import hashlib
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +35,17 @@ SPEC = "spec.json"
 VECTORS = "text_vectors.npy"
 WEIGHTS = "weights"
 VALIDATION_SHOPPERS = 4000
+
+# What numpy, pydantic and TensorFlow raise for files that are missing, cut short or otherwise odd.
+LOADING_ERRORS = (
+    OSError,
+    EOFError,
+    KeyError,
+    ValueError,
+    AssertionError,
+    zipfile.BadZipFile,
+    tf.errors.OpError,
+)
 
 
 def train_retrieval(
@@ -107,22 +120,32 @@ def load_retrieval(
     Raises:
         UserError: if a file of the run is missing or damaged.
     """
-    spec = DataSpec.model_validate(read_json(folder / SPEC))
+    content = read_json(folder / SPEC)
     if text_vectors is None:
         text_vectors = load_text_vectors(folder)
-    features = ItemFeatures.build(items, text_vectors, spec.categories)
     encoder = trainable_text_encoder(config.text)
-    model = RetrievalModel(Catalogue(features, encoder), spec, config.retrieval)
-    model.build_weights()
-    weights = folder / WEIGHTS
     try:
-        status = tf.train.Checkpoint(**model.parts).read(str(weights))
+        spec = DataSpec.model_validate(content)
+        features = ItemFeatures.build(items, text_vectors, spec.categories)
+        model = RetrievalModel(Catalogue(features, encoder), spec, config.retrieval)
+        model.build_weights()
+        status = tf.train.Checkpoint(**model.parts).read(str(folder / WEIGHTS))
         status.assert_existing_objects_matched().expect_partial()
-    except (tf.errors.OpError, AssertionError) as error:
+    except LOADING_ERRORS as error:
         raise UserError(
-            f"the weights {weights}.* are missing or damaged; train the retrieval model again"
+            f"a file of the retrieval model in {folder} is missing or damaged; train the "
+            "retrieval model again"
         ) from error
     return model
+
+
+def weights_fingerprint(model: RetrievalModel) -> str:
+    """Returns the SHA-256 of the model's weights: models that score alike have the same."""
+    digest = hashlib.sha256()
+    for _, part in sorted(model.parts.items()):
+        for weight in part.weights:
+            digest.update(weight.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load_text_vectors(folder: Path) -> np.ndarray:
@@ -133,7 +156,7 @@ def load_text_vectors(folder: Path) -> np.ndarray:
     """
     try:
         return np.load(folder / VECTORS)
-    except (OSError, ValueError) as error:
+    except LOADING_ERRORS as error:
         raise UserError(
             f"{folder / VECTORS} is missing or damaged; train the retrieval model again"
         ) from error
