@@ -1,13 +1,24 @@
-"""The tf.data input pipeline: TFRecord shards become length-bucketed batches of histories."""
+"""The tf.data input pipeline: TFRecord shards become length-bucketed batches of histories.
 
-from collections.abc import Sequence
+Histories are cut, shuffled and batched a chunk of shoppers at a time, in operations over all events
+of the chunk, because a tf.data element for every window would cost more than training on it.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
 
 from tfrec.data.dataset import PreparedDataset
+from tfrec.data.records import CONTEXT_PREFIX
+from tfrec.errors import UserError
 
-SHUFFLE_BUFFER = 20_000
+CHUNK_SHOPPERS = 8192
+SHARDS_AT_ONCE = 4
+
+_NOISE = 2**31
+"""Random numbers below this break ties among integers that are multiples of it."""
 
 
 @dataclass(frozen=True)
@@ -31,45 +42,6 @@ class InputOptions:
     seed: int = 42
 
 
-def read_records(
-    dataset: PreparedDataset, split: str, *, shuffle_seed: int | None = None
-) -> tf.data.Dataset:
-    """Reads a split's examples, shards interleaved and parsed in parallel.
-
-    Args:
-        dataset: the prepared data set.
-        split: name of the split.
-        shuffle_seed: order of the shards; `None` keeps them sorted.
-
-    Returns:
-        A dataset of dictionaries with `item`, `event`, `timestamp` int64 `[length]` and
-        `context/<column>` int64 `[length]`.
-    """
-    files = tf.data.Dataset.from_tensor_slices(dataset.files(split))
-    if shuffle_seed is not None:
-        files = files.shuffle(len(dataset.files(split)), seed=shuffle_seed)
-    records = files.interleave(
-        lambda path: tf.data.TFRecordDataset(path, compression_type="GZIP"),
-        cycle_length=4,
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    )
-    names = ["item", "event", "timestamp"]
-    names += [f"context/{column}" for column in dataset.context_columns]
-    specification = {name: tf.io.RaggedFeature(tf.int64) for name in names}
-
-    # One parse call for many records costs a tenth of one call a record.
-    return (
-        records.batch(256)
-        .map(
-            lambda batch: tf.io.parse_example(batch, specification),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        .unbatch()
-    )
-
-
 def training_batches(
     dataset: PreparedDataset, options: InputOptions, epoch: int, *, skip: int = 0
 ) -> tf.data.Dataset:
@@ -89,34 +61,37 @@ def training_batches(
         `[batch, length]`, `target` int64 `[batch, length]` (0 where the position is no example)
         and `state` int64 `[batch, length]`: query state `state[:, i]`, which has seen the events
         before that position, is trained towards `target[:, i]`.
+
+    Raises:
+        UserError: if the options are about baskets and the log has no timestamps to tell them by.
     """
-    seed = options.seed * 1_000_003 + epoch
-    target_events = tf.constant(dataset.target_event_indices, tf.int64)
-    records = read_records(dataset, "train", shuffle_seed=seed)
-    windows = (
-        records.enumerate()
-        .map(
-            lambda number, record: _windows(record, number, seed, target_events, options),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
+    in_baskets = options.target == "next_basket" or options.shuffle_baskets
+    if in_baskets and dataset.manifest.timestamps is None:
+        raise UserError(
+            f"the log of {dataset.path} has no timestamps, so baskets cannot be told apart; set "
+            "retrieval.target to next_event and retrieval.shuffle_baskets to false"
         )
-        .unbatch()
-        .map(_trim, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .filter(lambda window: tf.reduce_any(window["target"] > 0))
-        .shuffle(SHUFFLE_BUFFER, seed=seed)
+    names = ["item", "event", "timestamp"]
+    names += [f"{CONTEXT_PREFIX}{column}" for column in dataset.context_columns]
+    key = tf.constant([options.seed, epoch], tf.int64)
+    files = tf.random.experimental.stateless_shuffle(dataset.files("train"), key)
+    records = tf.data.Dataset.from_tensor_slices(files).interleave(
+        lambda path: tf.data.TFRecordDataset(path, compression_type="GZIP"),
+        cycle_length=SHARDS_AT_ONCE,
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
     )
-    boundaries = bucket_boundaries(options.max_history)
-    batches = windows.bucket_by_sequence_length(
-        element_length_func=lambda window: tf.cast(tf.shape(window["item"])[0], tf.int32),
-        bucket_boundaries=[boundary + 1 for boundary in boundaries],
-        bucket_batch_sizes=[
-            max(1, options.batch_positions // boundary)
-            for boundary in [*boundaries, options.max_history]
-        ],
+    plan = _chunk_function(tuple(names), tuple(dataset.target_event_indices), options)
+    return (
+        records.batch(CHUNK_SHOPPERS)
+        .enumerate()
+        .map(lambda number, batch: plan(batch, number, key))
+        # The next chunk is read while the batches of this one are trained on.
+        .prefetch(1)
+        .flat_map(lambda chunk: _batches(chunk, [*names, "target", "state"]))
+        .skip(skip)
+        .prefetch(tf.data.AUTOTUNE)
     )
-    # Buckets fill at different rates and flush at the end; a second shuffle keeps runs of equal
-    # lengths, which would bias the optimiser, from following each other.
-    return batches.shuffle(64, seed=seed).skip(skip).prefetch(tf.data.AUTOTUNE)
 
 
 def bucket_boundaries(max_history: int) -> Sequence[int]:
@@ -129,53 +104,153 @@ def bucket_boundaries(max_history: int) -> Sequence[int]:
     return boundaries
 
 
-def _windows(
-    record: dict[str, tf.Tensor],
-    number: tf.Tensor,
-    seed: int,
-    target_events: tf.Tensor,
+@functools.lru_cache(maxsize=8)
+def _chunk_function(
+    names: tuple[str, ...], target_events: tuple[int, ...], options: InputOptions
+) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]:
+    """Returns `_chunk` as a graph, which is built once and not again for every epoch."""
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string),
+            tf.TensorSpec([], tf.int64),
+            tf.TensorSpec([2], tf.int64),
+        ]
+    )
+    def chunk(records: tf.Tensor, number: tf.Tensor, key: tf.Tensor) -> dict[str, tf.Tensor]:
+        own_key = tf.random.experimental.stateless_fold_in(key, number)
+        return _chunk(records, names, target_events, options, own_key)
+
+    return chunk
+
+
+def _chunk(
+    records: tf.Tensor,
+    names: tuple[str, ...],
+    target_events: tuple[int, ...],
     options: InputOptions,
+    key: tf.Tensor,
 ) -> dict[str, tf.Tensor]:
-    """Cuts one history into windows of `max_history` events: `[windows, max_history]` each."""
-    key = tf.stack([tf.constant(seed, tf.int64), number])
-    size = options.max_history
-    length = tf.shape(record["item"], tf.int64)[0]
-    basket = _baskets(record["timestamp"])
+    """Parses the records of some shoppers and plans their batches.
+
+    Args:
+        records: string `[shoppers]`, `tf.train.Example`s.
+        names: the features to read.
+        target_events: event types, from 1, that count as a hit.
+        options: see `InputOptions`.
+        key: int64 `[2]`, decides every random choice.
+
+    Returns:
+        `values` int64 `[events, features]`, the events of all shoppers one after the other, `start`
+        and `length` int64 `[windows]`, the events of each window, and `first` and `last` int64
+        `[batches]`, the windows of each batch.
+    """
+    keys = [tf.random.experimental.stateless_fold_in(key, number) for number in range(4)]
+    ragged = tf.io.parse_example(
+        records, {name: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64) for name in names}
+    )
+    splits = ragged["item"].row_splits
+    columns = {name: ragged[name].values for name in names}
+    new_basket = _basket_starts(columns["timestamp"], splits)
+    basket = tf.cumsum(tf.cast(new_basket, tf.int64)) - 1
     if options.shuffle_baskets:
-        noise = tf.random.stateless_uniform([length], key)
-        order = tf.argsort(tf.cast(basket, tf.float32) + noise * 0.999)
-        record = {name: tf.gather(values, order) for name, values in record.items()}
-    record = dict(record)
-    hit = tf.reduce_any(record["event"][:, tf.newaxis] == target_events, axis=1)
-    record["target"] = tf.where(hit, record["item"], tf.zeros_like(record["item"]))
-    place = tf.range(length)
-    first_of_basket = tf.cast(tf.searchsorted(basket, basket, side="left"), tf.int64)
-    record["state"] = first_of_basket if options.target == "next_basket" else place
-    # Windows start at a random offset, so that the cuts of a long history differ by epoch.
-    offset = tf.random.stateless_uniform([], key + 1, maxval=size, dtype=tf.int64)
-    first = tf.where(length > size, offset, tf.constant(0, tf.int64))
-    starts = tf.range(first, length, size)
-    splits = tf.concat([[tf.constant(0, tf.int64)], starts, [length]], axis=0)
-    windows = {
-        name: tf.RaggedTensor.from_row_splits(values, splits).to_tensor(shape=[None, size])
-        for name, values in record.items()
-    }
-    windows["state"] -= splits[:-1, tf.newaxis]
+        order = _shuffled_within(basket, keys[0])
+        columns = {name: tf.gather(values, order) for name, values in columns.items()}
+
+    # Windows lie end to end, like the histories that they are cut from.
+    begin, owner = _window_starts(splits[1:] - splits[:-1], options.max_history, keys[1])
+    start = begin + tf.gather(splits, owner)
+    length = tf.concat([start[1:], splits[-1:]], axis=0) - start
+    window = tf.repeat(tf.range(tf.size(start, tf.int64)), length)
+    place = tf.range(splits[-1])
+    if options.target == "next_basket":
+        place = tf.gather(tf.boolean_mask(place, new_basket), basket)
+    state = place - tf.gather(start, window)
     # State 0 stands for a shopper who has done nothing: only a true beginning trains it. States
     # before the window are out of reach.
-    reachable = tf.where(splits[:-1, tf.newaxis] == 0, windows["state"] >= 0, windows["state"] > 0)
-    windows["target"] = tf.where(reachable, windows["target"], tf.zeros_like(windows["target"]))
-    windows["state"] = tf.maximum(windows["state"], 0)
-    windows["length"] = splits[1:] - splits[:-1]
-    return windows
+    reachable = state >= tf.where(tf.gather(begin, window) == 0, tf.zeros_like(state), 1)
+    hit = tf.reduce_any(columns["event"][:, tf.newaxis] == target_events, axis=1)
+    columns["target"] = tf.where(tf.logical_and(hit, reachable), columns["item"], 0)
+    columns["state"] = tf.maximum(state, 0)
+
+    useful = tf.math.segment_max(columns["target"], window) > 0
+    order, first, last = _plan(tf.boolean_mask(length, useful), options, keys[2:])
+    return {
+        "values": tf.stack(list(columns.values()), axis=1),
+        "start": tf.gather(tf.boolean_mask(start, useful), order),
+        "length": tf.gather(tf.boolean_mask(length, useful), order),
+        "first": first,
+        "last": last,
+    }
 
 
-def _trim(window: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    length = window["length"]
-    return {name: values[:length] for name, values in window.items() if name != "length"}
+def _basket_starts(timestamps: tf.Tensor, splits: tf.Tensor) -> tf.Tensor:
+    """Returns bool `[events]`: whether a shopper's next basket starts there."""
+    changed = timestamps != tf.concat([timestamps[:1], timestamps[:-1]], axis=0)
+    nonempty = tf.boolean_mask(splits[:-1], splits[1:] > splits[:-1])
+    return tf.tensor_scatter_nd_update(
+        changed, nonempty[:, tf.newaxis], tf.ones_like(nonempty, tf.bool)
+    )
 
 
-def _baskets(timestamps: tf.Tensor) -> tf.Tensor:
-    """Numbers the runs of equal timestamps from 0: int32 `[length]`."""
-    changes = tf.cast(timestamps[1:] != timestamps[:-1], tf.int32)
-    return tf.concat([tf.zeros_like(timestamps[:1], tf.int32), tf.cumsum(changes)], axis=0)
+def _window_starts(lengths: tf.Tensor, size: int, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Cuts histories of `lengths` into windows of at most `size` events.
+
+    The cuts of a long history start at a random offset, so that they differ by epoch.
+
+    Returns:
+        int64 `[windows]` the place in its history where each window starts, and int64 `[windows]`
+        the history.
+    """
+    offset = tf.random.stateless_uniform(tf.shape(lengths), key, 1, size + 1, tf.int64)
+    offset = tf.where(lengths > size, offset, size)
+    starts = tf.ragged.range(offset - size, lengths, size, row_splits_dtype=tf.int64)
+    return tf.maximum(starts.values, 0), starts.value_rowids()
+
+
+def _plan(
+    lengths: tf.Tensor, options: InputOptions, keys: list[tf.Tensor]
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Puts windows of `lengths` into batches of like lengths, in random order.
+
+    What is left of a length after its last full batch goes with the next longer one.
+
+    Returns:
+        int64 `[windows]`, an order of the windows in which every batch is a range; and the starts
+        and ends of those ranges, int64 `[batches]`, in the order of training.
+    """
+    limits = [*bucket_boundaries(options.max_history), options.max_history]
+    bucket = tf.searchsorted(tf.constant(limits, tf.int64), lengths, out_type=tf.int64)
+    order = _shuffled_within(bucket, keys[0])
+    ends = tf.cumsum(tf.math.bincount(tf.cast(bucket, tf.int32), minlength=len(limits)))
+    begin, firsts = tf.constant(0), []
+    for index, limit in enumerate(limits):
+        size = max(1, options.batch_positions // limit)
+        full = begin + (ends[index] - begin) // size * size
+        firsts.append(tf.range(begin, full, size))
+        begin = full
+    firsts.append(tf.range(begin, tf.maximum(ends[-1], begin), tf.maximum(ends[-1] - begin, 1)))
+    first = tf.cast(tf.concat(firsts, axis=0), tf.int64)
+    last = tf.concat([first[1:], tf.size(lengths, tf.int64)[tf.newaxis]], axis=0)[: tf.size(first)]
+    shuffled = tf.random.experimental.stateless_shuffle(tf.range(tf.size(first)), keys[1])
+    return order, tf.gather(first, shuffled), tf.gather(last, shuffled)
+
+
+def _shuffled_within(groups: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    """Returns an order that sorts by `groups` (int64 `[count]`, from 0) and is random within."""
+    noise = tf.random.stateless_uniform(tf.shape(groups), key, 0, _NOISE, tf.int64)
+    return tf.cast(tf.argsort(groups * _NOISE + noise, stable=True), tf.int64)
+
+
+def _batches(chunk: dict[str, tf.Tensor], names: list[str]) -> tf.data.Dataset:
+    """Returns the padded batches of a chunk."""
+
+    def batch(first: tf.Tensor, last: tf.Tensor) -> dict[str, tf.Tensor]:
+        start, length = chunk["start"][first:last, tf.newaxis], chunk["length"][first:last]
+        column = tf.range(tf.reduce_max(length))
+        inside = column < length[:, tf.newaxis]
+        rows = tf.gather(chunk["values"], tf.where(inside, start + column, 0))
+        rows *= tf.cast(inside, tf.int64)[..., tf.newaxis]
+        return dict(zip(names, tf.unstack(rows, len(names), axis=-1), strict=True))
+
+    return tf.data.Dataset.from_tensor_slices((chunk["first"], chunk["last"])).map(batch)
