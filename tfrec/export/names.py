@@ -20,7 +20,7 @@ def tensor_names(names: Iterable[str], prefix: str = "") -> dict[str, str]:
     given: dict[str, str] = {}
     for name in names:
         plain = prefix + re.sub(r"[^A-Za-z0-9_]", "_", name)
-        if not plain[0].isalpha():
+        if not plain[:1].isalpha():
             plain = f"column_{plain}"
         unique, number = plain, 2
         while unique in given.values():

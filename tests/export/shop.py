@@ -1,0 +1,143 @@
+"""A shop with everything an export must carry: returns, contexts, categories, prices, gaps."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from tests.data.shop import START, write_frame
+from tests.tiny_bert import write_tiny_bert
+from tfrec.config import ExperimentConfig
+from tfrec.data.dataset import PreparedDataset
+from tfrec.data.log_statistics import LogStatistics
+from tfrec.data.prepare import prepare_dataset
+from tfrec.files import write_json
+from tfrec.models.retrieval import RetrievalModel
+from tfrec.towers.catalogue import Catalogue
+from tfrec.towers.features import ItemFeatures
+from tfrec.towers.spec import DataSpec
+from tfrec.training import ranking as ranking_training
+from tfrec.training import retrieval as retrieval_training
+from tfrec.training.ranking import FEATURES, STATISTICS, build_ranker
+from tfrec.training.retrieval import SPEC, VECTORS, weights_fingerprint
+from tfrec.training.run import RunDirectory
+from tfrec.training.text import item_text_vectors, trainable_text_encoder
+
+COLOURS = ["red", "blue"]
+THINGS = ["cotton dress", "lamp", "usb cable", "heart", "light holder", "shade"]
+# Sold out, but still in the histories of those who bought it.
+SOLD_OUT = "item-03"
+SHOPPERS = 60
+HOUR = 3600
+DAY = 24 * HOUR
+
+
+def items_frame() -> pd.DataFrame:
+    titles = [f"{colour} {thing}" for thing in THINGS for colour in COLOURS]
+    frame = pd.DataFrame({"item_id": [f"item-{i:02}" for i in range(len(titles))], "title": titles})
+    frame["brand"] = ["", "Acme", "Delft"] * 4
+    frame["categories"] = ["wear,cotton", "wear", "", "light, home"] * 3
+    frame["description"] = ["", "a light  of  the heart"] * 6
+    frame["price"] = [1.5, 2.0, np.nan, 4.0, 5.0, 0.0] * 2
+    frame["available"] = frame["item_id"] != SOLD_OUT
+    return frame
+
+
+def events_frame() -> pd.DataFrame:
+    """Every shopper walks through the catalogue from a place of his own; some send back."""
+    random = np.random.default_rng(3)
+    items = items_frame()["item_id"].tolist()
+    rows = []
+    for shopper in range(SHOPPERS):
+        place = int(random.integers(len(items)))
+        for step in range(int(random.integers(3, 14))):
+            item = items[(place + step) % len(items)]
+            time = START + int(random.integers(100)) * DAY + step * HOUR
+            country = ["NL", "FR"][shopper % 2]
+            rows.append((f"u{shopper}", item, time, "purchase", 1, country))
+            if random.random() < 0.2:
+                rows.append((f"u{shopper}", item, time + HOUR, "return", 1, country))
+    columns = ["user_id", "item_id", "timestamp", "event", "quantity", "country"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def shop_config(bert: Path, **sections: dict) -> ExperimentConfig:
+    settings: dict = {
+        "data": {"context_columns": ["country"], "valid_days": 20, "test_days": 20},
+        "text": {"bert": str(bert), "max_tokens": 16},
+        "retrieval": {
+            "dimension": 8,
+            "lstm_units": 8,
+            "max_history": 6,
+            "repeat_bonus": True,
+            "history_averages": [1.0, 0.6],
+        },
+        "ranking": {"candidates": 6, "neighbours": 4, "max_history": 8},
+        "evaluation": {"repeats": "count", "cutoffs": [5]},
+        "export": {"k": 5, "warmup_records": 3, "keep_versions": 3},
+    }
+    for name, changes in sections.items():
+        settings[name] = {**settings[name], **changes}
+    return ExperimentConfig.model_validate(settings)
+
+
+def make_run(folder: Path, **sections: dict) -> Path:
+    """Prepares the shop and writes a run with random weights, so that every input matters.
+
+    Training would leave most of them at 0, and takes longer.
+    """
+    config = shop_config(write_tiny_bert(folder / "bert"), **sections)
+    events = write_frame(events_frame(), folder / "events.parquet")
+    items = write_frame(items_frame(), folder / "items.parquet")
+    dataset = prepare_dataset(events, items, folder / "data", config.data)
+    run = folder / "run"
+    retrieval = _make_retrieval(dataset, run, config)
+    _make_ranking(dataset, retrieval, run, config)
+    return run
+
+
+def _start(dataset: PreparedDataset, run: Path, name: str, config: ExperimentConfig):
+    return RunDirectory.create(run, name, config, dataset.path, dataset.checksum, config.seed)
+
+
+def _make_retrieval(dataset: PreparedDataset, run: Path, config: ExperimentConfig):
+    directory = _start(dataset, run, "retrieval", config)
+    vectors = item_text_vectors(dataset, config.text)
+    features = ItemFeatures.of(dataset, vectors)
+    spec = DataSpec.of(dataset, features)
+    catalogue = Catalogue(features, trainable_text_encoder(config.text))
+    model = RetrievalModel(catalogue, spec, config.retrieval)
+    model.item_tower.adapt(vectors, features.price[1:])
+    model.build_weights()
+    for seed, variable in enumerate(model.item_tower.variables + model.query_tower.variables):
+        _shake(variable, seed)
+    _shake(model.repeat_bonus.variables[0], 99)
+    np.save(directory.path / VECTORS, vectors)
+    write_json(directory.path / SPEC, spec.model_dump())
+    tf.train.Checkpoint(**model.parts).write(str(directory.path / retrieval_training.WEIGHTS))
+    directory.finish({})
+    return model
+
+
+def _make_ranking(
+    dataset: PreparedDataset, retrieval: RetrievalModel, run: Path, config: ExperimentConfig
+) -> None:
+    directory = _start(dataset, run, "ranking", config)
+    statistics = LogStatistics.build(dataset, config.ranking.neighbours)
+    statistics.save(directory.path / STATISTICS)
+    ranker = build_ranker(retrieval, statistics, config.ranking)
+    for seed, variable in enumerate(ranker.model.trainable_variables):
+        _shake(variable, seed)
+    write_json(
+        directory.path / FEATURES,
+        {"features": ranker.features.names, "retrieval": weights_fingerprint(retrieval)},
+    )
+    weights = directory.path / ranking_training.WEIGHTS
+    tf.train.Checkpoint(**ranker.model.parts).write(str(weights))
+    directory.finish({})
+
+
+def _shake(variable: tf.Variable, seed: int) -> None:
+    noise = np.random.default_rng(seed).normal(0.0, 0.2, variable.shape)
+    variable.assign_add(noise.astype(np.float32))
