@@ -30,9 +30,10 @@ class Catalogue(tf.Module):
         self.num_items = features.num_items
         self.text = tf.Variable(features.text, trainable=False, name="text")
         self.price = tf.Variable(features.price, trainable=False, name="price")
+        # Numbered, as a column's name may hold what a SavedModel allows in no name of a variable.
         self.categories = {
-            column: tf.Variable(values, trainable=False, name=f"category_{column}")
-            for column, values in features.categories.items()
+            column: tf.Variable(values, trainable=False, name=f"category_{index}")
+            for index, (column, values) in enumerate(features.categories.items())
         }
         self.image = (
             None

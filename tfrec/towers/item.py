@@ -72,11 +72,12 @@ class ItemTower(tf.keras.layers.Layer):
             trainable=False,
             experimental_autocast=False,
         )
+        # Numbered, as a column's name may hold what a SavedModel allows in no name of a variable.
         self.category_tables = {
             column: self.add_weight(
-                name=f"category_{column}", shape=(size, dimension), initializer="zeros"
+                name=f"category_{index}", shape=(size, dimension), initializer="zeros"
             )
-            for column, size in self.category_sizes.items()
+            for index, (column, size) in enumerate(self.category_sizes.items())
         }
         if use_price:
             self.price_projection = self.add_weight(
@@ -154,7 +155,7 @@ class ItemTower(tf.keras.layers.Layer):
             "dimension": self.dimension,
             "num_ids": self.num_ids,
             "text_dimension": self.text_dimension,
-            "category_sizes": self.category_sizes,
+            "category_sizes": dict(self.category_sizes),
             "use_price": self.use_price,
             "image_dimension": self.image_dimension,
             "id_dropout": self.id_dropout,

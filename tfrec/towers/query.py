@@ -56,11 +56,12 @@ class QueryTower(tf.keras.layers.Layer):
             name="behaviour",
             dtype=self.dtype_policy,
         )
+        # Numbered, as a column's name may hold what a SavedModel allows in no name of a variable.
         self.context_tables = {
             column: self.add_weight(
-                name=f"context_{column}", shape=(size, dimension), initializer="zeros"
+                name=f"context_{index}", shape=(size, dimension), initializer="zeros"
             )
-            for column, size in self.context_sizes.items()
+            for index, (column, size) in enumerate(self.context_sizes.items())
         }
 
     def call(
@@ -84,7 +85,7 @@ class QueryTower(tf.keras.layers.Layer):
             **super().get_config(),
             "dimension": self.dimension,
             "num_events": behaviour.num_events,
-            "context_sizes": self.context_sizes,
+            "context_sizes": dict(self.context_sizes),
             "units": behaviour.units,
             "layers": behaviour.layers,
             "dropout": behaviour.dropout,
