@@ -62,11 +62,15 @@ class Demo:
         workdir: the folder.
         config: the experiment.
         sample: folder with ``events.parquet`` and ``items.parquet``.
+
+    Raises:
+        UserError: if the BERT is missing or damaged.
     """
 
     def __init__(self, workdir: Path, config: ExperimentConfig, sample: Path) -> None:
         self._config = config
         self._sample = sample
+        self._bert = find_weights(config.text.bert).fingerprint
         self._workdir = workdir
         self._config_file = workdir / "config.yaml"
         self._data = workdir / "data"
@@ -125,7 +129,7 @@ class Demo:
             self._stage("data encode", "--data", self._data),
             {
                 "items": self._data / "items.parquet",
-                "bert": find_weights(text.bert).fingerprint,
+                "bert": self._bert,
                 "max_tokens": text.max_tokens,
             },
             [cache],
@@ -137,7 +141,7 @@ class Demo:
         )
 
         def action() -> None:
-            # It would be continued where only its settings are the same, but not its candidates.
+            # Its ranking model, whether finished or not, is that of another retrieval model.
             shutil.rmtree(self._run / "ranking", ignore_errors=True)
             train()
 
@@ -149,7 +153,7 @@ class Demo:
                 "data": self._data / MANIFEST,
                 "seed": config.seed,
                 "text": config.text,
-                "bert": find_weights(config.text.bert).fingerprint,
+                "bert": self._bert,
                 "retrieval": config.retrieval,
                 # Training stops early by the validation split, measured in this way.
                 "repeats": config.evaluation.repeats,
@@ -193,11 +197,14 @@ class Demo:
     def _export(self) -> Step:
         return Step(
             "export",
-            self._stage("export", "--run", self._run, "--models", self._models),
+            self._stage(
+                "export", "--run", self._run, "--data", self._data, "--models", self._models
+            ),
             {
                 "data": self._data / MANIFEST,
                 "models": self._model_inputs,
                 "config": self._config.export,
+                "repeats": self._config.evaluation.repeats,
             },
             [self._models],
         )
@@ -259,9 +266,7 @@ class Demo:
         self, name: str, *arguments: object, output: Path | None = None
     ) -> Callable[[], None]:
         """Returns an action that runs a `tfrec` command in a process of its own."""
-        words: Sequence[object] = [*name.split(), *arguments]
-        if name != "export":
-            words = [*words, "--config", self._config_file]
+        words: Sequence[object] = [*name.split(), *arguments, "--config", self._config_file]
 
         def action() -> None:
             command = shlex.join(str(word) for word in words)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from pipelines.running import run
+from tfrec.config import load_config
 
 
 @click.command()
@@ -29,15 +30,23 @@ from pipelines.running import run
     metavar="DIR",
     help="The run's data set, where it has moved.",
 )
-def command(run_folder: Path, models: Path, data: Path | None) -> None:
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    metavar="YAML",
+    help="Take the sections `evaluation` and `export` from here, not from the run.",
+)
+def command(run_folder: Path, models: Path, data: Path | None, config_file: Path | None) -> None:
     """Write the SavedModels that a model server loads.
 
     Three models appear as one new version: `retrieval`, `ranking` and `recommender`, which is
     both and the display order in one call. A server that watches the folder takes them over.
     """
+    settings = None if config_file is None else load_config(config_file)
     from tfrec.export.exporter import export_run
 
-    exported = export_run(run_folder, models, data)
+    exported = export_run(run_folder, models, data, settings)
     for name, folder in exported.folders.items():
         click.echo(f"{name}: {folder} ({', '.join(exported.signatures[name])})")
     click.echo(f"Serve them with `tfrec serve --models {models}`.")

@@ -6,6 +6,7 @@ once, so that whoever continues the work is alone with its files.
 
 import contextlib
 import ctypes
+import itertools
 import os
 import signal
 import subprocess
@@ -59,26 +60,25 @@ def run_stage(
             code = process.wait()
         except KeyboardInterrupt:
             # Ctrl-C went to the stage, too, which says so itself.
-            code = _end(process)
+            _end(process)
             raise click.exceptions.Exit(INTERRUPTED) from None
         finally:
             if process.poll() is None:
                 process.kill()
+                process.wait()
     if code < 0:
+        name = " ".join(itertools.takewhile(lambda word: not word.startswith("-"), words))
         raise UserError(
-            f"`tfrec {' '.join(words[:2])}` was killed ({signal.Signals(-code).name}), perhaps "
+            f"`tfrec {name}` was killed ({signal.Signals(-code).name}), perhaps "
             "because memory ran out; run the same command again to continue"
         )
     if code:
         raise click.exceptions.Exit(code)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> int:
-    try:
-        return process.wait(SECONDS_TO_END)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.wait()
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(SECONDS_TO_END)
 
 
 def _end_with(parent: int) -> None:

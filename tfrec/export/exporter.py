@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import tfrec
+from tfrec.config import ExperimentConfig
 from tfrec.errors import UserError
 from tfrec.export.bundle import write_bundle
 from tfrec.export.exportable import Exportable
@@ -48,13 +49,19 @@ class Exported:
     folders: dict[str, Path]
 
 
-def export_run(path: str | Path, models: str | Path, data: str | Path | None = None) -> Exported:
+def export_run(
+    path: str | Path,
+    models: str | Path,
+    data: str | Path | None = None,
+    settings: ExperimentConfig | None = None,
+) -> Exported:
     """Writes the models of a run as a new version.
 
     Args:
         path: the run.
         models: the models folder.
         data: the run's data set, where it has moved.
+        settings: its sections `evaluation` and `export` stand in for those of the run.
 
     Raises:
         UserError: if the run is not whole, or the models cannot be written.
@@ -66,6 +73,10 @@ def export_run(path: str | Path, models: str | Path, data: str | Path | None = N
         raise UserError(f"{path} holds no ranking model; train it with `tfrec train ranking`")
     # The manifest's configuration is the one that made the items, and holds no salt.
     config = run.config.model_copy(update={"data": run.dataset.manifest.config})
+    if settings is not None:
+        config = config.model_copy(
+            update={"evaluation": settings.evaluation, "export": settings.export}
+        )
     return export(
         Exportable(
             config=config,
