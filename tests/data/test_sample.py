@@ -1,6 +1,8 @@
 import pandas as pd
 import pytest
 
+from tests.conftest import ROOT
+from tfrec.config import load_config
 from tfrec.data.sample import sample_path
 
 
@@ -13,6 +15,13 @@ def test_the_shipped_shop_has_its_size_and_its_attribution():
     attribution = (folder / "ATTRIBUTION.md").read_text()
     for words in ("Daqing Chen", "CC BY 4.0", "UCI Machine Learning Repository", "median"):
         assert words in attribution
+
+
+def test_its_experiment_is_shipped_with_it_and_is_the_one_in_configs():
+    config = load_config(sample_path() / "config.yaml")
+    assert (config.data.adapter, config.data.context_columns) == ("generic", ["country"])
+    assert config.data.split == "temporal" and config.data.test_days == 30
+    assert (ROOT / "configs/online_retail.yaml").resolve() == sample_path() / "config.yaml"
 
 
 def test_an_unknown_sample_is_a_programmers_error():

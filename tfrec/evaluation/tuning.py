@@ -31,6 +31,9 @@ TEXT_KNN_OPTIONS: dict[str, Sequence[Any]] = {"decay": (0.5, 0.7, 0.9, 0.97, 1.0
 CUTOFF = 20
 """Settings are chosen by NDCG at this cutoff."""
 
+PASSES = 2
+"""How often the search goes through all options."""
+
 TUNING_SHOPPERS = 3000
 """At most so many validation shoppers, drawn at random, decide."""
 
@@ -105,7 +108,7 @@ def coordinate_search(
     start: Mapping[str, Any],
     options: Mapping[str, Sequence[Any]],
     *,
-    passes: int = 2,
+    passes: int = PASSES,
 ) -> dict[str, Any]:
     """Returns the settings with the highest measure, changing one at a time.
 
@@ -147,12 +150,16 @@ def _tune(
     options: Mapping[str, Sequence[Any]],
     cases: Cases,
 ) -> dict[str, Any]:
+    # No more than that, and often less: no settings are measured twice.
+    most = 1 + PASSES * sum(len(values) - 1 for values in options.values())
     bar: tqdm
-    with progress(description=f"tune {name}", unit="setting") as bar:
+    with progress(description=f"tune {name}", total=most, unit="setting") as bar:
 
         def measure(settings: dict[str, Any]) -> float:
             ranks, _ = rank(make(settings), cases)
             bar.update(1)
             return float(ndcg(ranks, cases.target_offsets, CUTOFF).mean())
 
-        return coordinate_search(measure, start, options)
+        best = coordinate_search(measure, start, options)
+        bar.total = bar.n
+    return best

@@ -5,7 +5,10 @@ from pathlib import Path
 
 
 def sample_path(name: str = "online_retail") -> Path:
-    """Returns the folder of a shipped data set: ``events.parquet`` and ``items.parquet``.
+    """Returns the folder of a shipped data set.
+
+    It holds ``events.parquet``, ``items.parquet`` and, for the experiment on them,
+    ``config.yaml``.
 
     Raises:
         ValueError: if there is no such data set.
