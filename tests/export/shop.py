@@ -22,7 +22,7 @@ from tfrec.training import retrieval as retrieval_training
 from tfrec.training.ranking import FEATURES, STATISTICS, build_ranker
 from tfrec.training.retrieval import SPEC, VECTORS, weights_fingerprint
 from tfrec.training.run import RunDirectory
-from tfrec.training.text import item_text_vectors, trainable_text_encoder
+from tfrec.training.text import encode_all, item_text_vectors, trainable_text_encoder
 
 COLOURS = ["red", "blue"]
 THINGS = ["cotton dress", "lamp", "usb cable", "heart", "light holder", "shade"]
@@ -82,13 +82,13 @@ def shop_config(bert: Path, **sections: dict) -> ExperimentConfig:
     return ExperimentConfig.model_validate(settings)
 
 
-def make_run(folder: Path, **sections: dict) -> Path:
+def make_run(folder: Path, events: pd.DataFrame | None = None, **sections: dict) -> Path:
     """Prepares the shop and writes a run with random weights, so that every input matters.
 
     Training would leave most of them at 0, and takes longer.
     """
     config = shop_config(write_tiny_bert(folder / "bert"), **sections)
-    events = write_frame(events_frame(), folder / "events.parquet")
+    events = write_frame(events_frame() if events is None else events, folder / "events.parquet")
     items = write_frame(items_frame(), folder / "items.parquet")
     dataset = prepare_dataset(events, items, folder / "data", config.data)
     run = folder / "run"
@@ -103,10 +103,16 @@ def _start(dataset: PreparedDataset, run: Path, name: str, config: ExperimentCon
 
 def _make_retrieval(dataset: PreparedDataset, run: Path, config: ExperimentConfig):
     directory = _start(dataset, run, "retrieval", config)
-    vectors = item_text_vectors(dataset, config.text)
+    encoder = trainable_text_encoder(config.text)
+    if encoder is None:
+        vectors = item_text_vectors(dataset, config.text)
+    else:
+        for seed, variable in enumerate(encoder.trainable_variables):
+            _shake(variable, seed)
+        vectors = encode_all(encoder, dataset.items["text"].tolist())
     features = ItemFeatures.of(dataset, vectors)
     spec = DataSpec.of(dataset, features)
-    catalogue = Catalogue(features, trainable_text_encoder(config.text))
+    catalogue = Catalogue(features, encoder)
     model = RetrievalModel(catalogue, spec, config.retrieval)
     model.item_tower.adapt(vectors, features.price[1:])
     model.build_weights()

@@ -1,0 +1,162 @@
+"""The commands as a user gives them, and the embedded server on what they wrote."""
+
+import json
+import shutil
+import sys
+
+import pandas as pd
+import pytest
+
+from pipelines import export, index_refresh
+from pipelines.running import USER_MISTAKE, run
+from serving.client import RecommenderClient
+from serving.process import start_server
+from tests.export.shop import items_frame
+
+
+def give(monkeypatch, capsys, command, *arguments):
+    """Runs a command; returns its exit code, stdout and the lines of stderr that are no bars."""
+    monkeypatch.setattr(sys, "argv", ["tfrec", *map(str, arguments)])
+    with pytest.raises(SystemExit) as caught:
+        run(command)
+    done = capsys.readouterr()
+    errors = [line for line in done.err.splitlines() if line.startswith("error: ")]
+    return caught.value.code, done.out, errors
+
+
+def test_export_says_what_it_wrote(monkeypatch, capsys, run_folder, tmp_path):
+    code, out, errors = give(
+        monkeypatch, capsys, export.command, "--run", run_folder, "--models", tmp_path / "models"
+    )
+    assert (code, errors) == (0, [])
+    for name in ("retrieval", "ranking", "recommender"):
+        (version,) = (tmp_path / "models" / name).iterdir()
+        assert len(version.name) == 14 and str(version) in out
+
+
+@pytest.mark.parametrize("prepare, message", [
+    (lambda run: shutil.rmtree(run), "there is no run folder"),
+    (lambda run: shutil.rmtree(run / "ranking"), "holds no ranking model; train it"),
+    (lambda run: (run / "retrieval" / "weights.index").unlink(), "missing or damaged"),
+    (lambda run: unfinish(run / "ranking" / "run.json"), "did not finish"),
+])  # fmt: skip
+def test_a_run_that_is_not_whole_is_one_sentence(
+    monkeypatch, capsys, run_folder, tmp_path, prepare, message
+):
+    copy = tmp_path / "run"
+    shutil.copytree(run_folder, copy)
+    prepare(copy)
+    code, _, errors = give(
+        monkeypatch, capsys, export.command, "--run", copy, "--models", tmp_path / "models"
+    )
+    assert code == USER_MISTAKE and len(errors) == 1 and message in errors[0]
+    assert not (tmp_path / "models").exists()
+
+
+def unfinish(path):
+    path.write_text(json.dumps({**json.loads(path.read_text()), "status": "training"}))
+
+
+def test_a_file_in_the_place_of_the_models_is_named(monkeypatch, capsys, run_folder, tmp_path):
+    (tmp_path / "models").write_text("")
+    code, _, errors = give(
+        monkeypatch, capsys, export.command, "--run", run_folder, "--models", tmp_path / "models"
+    )
+    assert code == USER_MISTAKE and "it is a file" in errors[0]
+
+
+def test_an_item_id_with_a_line_break_is_named(monkeypatch, capsys, run_folder, tmp_path):
+    from tfrec.export.served_items import ServedItems
+
+    def broken(items, folder):
+        items = items.copy()
+        items.loc[2, "item_id"] = "one\nid"
+        return ServedItems(items, folder)
+
+    monkeypatch.setattr("tfrec.export.exporter.ServedItems", broken)
+    code, _, errors = give(
+        monkeypatch, capsys, export.command, "--run", run_folder, "--models", tmp_path / "models"
+    )
+    assert code == USER_MISTAKE and "'one\\nid' holds a line break" in errors[0]
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_index_refresh_prints_what_became_of_the_rows(monkeypatch, capsys, models, tmp_path):
+    copy = tmp_path / "models"
+    shutil.copytree(models, copy)
+    items = tmp_path / "items.jsonl"
+    items.write_text('{"item_id": "n", "title": "blue heart"}\n{"item_id": null, "title": "x"}\n')
+    code, out, errors = give(
+        monkeypatch, capsys, index_refresh.command, "--models", copy, "--items", items
+    )
+    assert (code, errors) == (0, [])
+    counts = {
+        cells[0]: cells[1]
+        for line in out.splitlines()
+        if line.startswith("│") and (cells := [part.strip() for part in line.split("│")[1:-1]])
+    }
+    assert counts == {
+        "items before": "12",
+        "items after": "13",
+        "rows in the file": "2",
+        "new items": "1",
+        "known items, changed": "0",
+        "known items, unchanged": "0",
+        "rejected": "1",
+        "empty_item_id": "1",
+        "texts encoded": "1",
+    }
+    assert "Rejected rows are in" in out and "Version" in out
+
+
+@pytest.mark.parametrize("models_name, items, message", [
+    ("nowhere", "items.parquet", "there is no models folder"),
+    ("models", "nothing.parquet", "there is no file"),
+    ("models", "half.parquet", "not readable as Parquet"),
+])  # fmt: skip
+def test_mistakes_of_a_refresh_are_one_sentence(
+    monkeypatch, capsys, models, tmp_path, models_name, items, message
+):
+    shutil.copytree(models, tmp_path / "models")
+    items_frame().to_parquet(tmp_path / "items.parquet")
+    (tmp_path / "half.parquet").write_bytes((tmp_path / "items.parquet").read_bytes()[:100])
+    code, _, errors = give(
+        monkeypatch, capsys, index_refresh.command,
+        "--models", tmp_path / models_name, "--items", tmp_path / items,
+    )  # fmt: skip
+    assert code == USER_MISTAKE and len(errors) == 1 and message in errors[0]
+
+
+def test_the_embedded_server_serves_the_export_and_takes_over_a_refresh(models, tmp_path):
+    copy = tmp_path / "models"
+    shutil.copytree(models, copy)
+    items = tmp_path / "items.csv"
+    pd.DataFrame({"item_id": ["n"], "title": ["green heart"]}).to_csv(items, index=False)
+    flags = ["--file_system_poll_wait_seconds=1"]
+    with start_server(copy, flags=flags) as server, RecommenderClient(server.address) as client:
+        answer = client.recommend(["item-00", "nope"], k=3, context={"country": "FR"})
+        assert len(answer) == 3 and all(item.title and item.reason_item_id for item in answer)
+        assert set(answer[0].probabilities) == {"purchase", "return"}
+        ranked = client.rank(["item-00"], [item.item_id for item in answer])
+        assert len(ranked) == 3
+        assert len(client.embed_item("red heart", price=2.0, brand="Acme")) == 8
+        assert client.search("green heart", k=1)[0].item_id != "n"
+        from tfrec.export.refresh import refresh_index
+
+        version = refresh_index(copy, items).exported.version
+        wait_for(client, version)
+        found = client.search("green heart", ["item-00"], k=1)[0]
+        assert (found.item_id, found.title) == ("n", "green heart")
+        assert client.similar("n", k=2)
+        assert client.recommend(["n"], k=2)[0].reason_item_id == "n"
+
+
+def wait_for(client, version):
+    import time
+
+    for _ in range(200):
+        newest = [model for model in client.models() if model.version == version]
+        if len(newest) == 3 and all(model.state == "available" for model in newest):
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"version {version} did not come up: {client.models()}")
