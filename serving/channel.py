@@ -1,5 +1,6 @@
 """Calls to a model server: deadlines, retries, and failures turned into `ClientError`."""
 
+import ipaddress
 import random
 import time
 from collections.abc import Mapping
@@ -68,6 +69,8 @@ class ModelServerChannel:
                 ("grpc.max_reconnect_backoff_ms", 2000),
                 # gRPC's own retries would add to ours.
                 ("grpc.enable_retries", 0),
+                # A proxy in the environment is for other machines; it cannot reach this one.
+                ("grpc.enable_http_proxy", int(not _is_this_machine(host))),
             ],
         )
         self._methods = {
@@ -187,3 +190,13 @@ class ModelServerChannel:
         return ServerFaultError(
             f"{what} at {self.address} failed with {code.name}: {details or 'no details'}"
         )
+
+
+def _is_this_machine(host: str) -> bool:
+    host = host.strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

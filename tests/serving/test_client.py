@@ -170,3 +170,14 @@ def test_the_client_costs_neither_tensorflow_nor_time(run_python):
     assert runs[0]["modules"] == []
     assert min(run["megabytes"] for run in runs) < 60
     assert min(run["seconds"] for run in runs) < 0.3
+
+
+def test_a_proxy_in_the_environment_is_not_asked_for_this_machine(server, monkeypatch):
+    for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    port = server.address.rpartition(":")[2]
+    for host in ("127.0.0.1", "localhost"):
+        with RecommenderClient(f"{host}:{port}", retries=0) as client:
+            assert ids(client.recommend([], k=1)) == ["A1"]
