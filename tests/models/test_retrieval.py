@@ -1,0 +1,264 @@
+"""The retrieval model: its losses against numpy, and which variables they move."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.evaluation.small_shop import make_histories
+from tests.models.small_model import (
+    COUNTRY,
+    FREQUENCY,
+    NUM_ITEMS,
+    TEXTS,
+    randomise,
+    retrieval_model,
+    tiny_encoder,
+    training_batch,
+)
+from tfrec.models.recommender import Retriever
+from tfrec.towers.histories import pad_histories
+
+NEGATIVES = ["full", "sampled", "in_batch"]
+
+
+def pairs_of(batch):
+    """(row, state, target) of every example."""
+    target = batch["target"].numpy()
+    return [
+        (row, int(batch["state"][row, column]), int(target[row, column]))
+        for row, column in zip(*np.nonzero(target), strict=True)
+    ]
+
+
+def vectors_of(model, batch):
+    """Item vectors `[num_items + 1, dimension]` and the query vector of every example."""
+    items = model.item_vectors()
+    states = model.query_vectors(batch, items).numpy()
+    return items.numpy(), np.stack([states[row, state] for row, state, _ in pairs_of(batch)])
+
+
+def cross_entropy(scores, position):
+    return np.log(np.exp(scores - scores.max()).sum()) + scores.max() - scores[position]
+
+
+def test_full_softmax_is_that_of_numpy():
+    model, batch = retrieval_model(temperature=0.2), training_batch()
+    randomise(model)
+    items, queries = vectors_of(model, batch)
+    losses = [
+        cross_entropy(items[1:] @ query / 0.2, target - 1)
+        for query, (_, _, target) in zip(queries, pairs_of(batch), strict=True)
+    ]
+    assert len(losses) == 5
+    assert float(model.compute_loss(batch)) == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def test_a_query_with_several_targets_is_scored_for_each():
+    model, batch = retrieval_model(temperature=0.2), training_batch()
+    randomise(model)
+    batch["state"] = tf.constant([[0, 0, 0, 3], [0, 0, 0, 0]], tf.int64)
+    items, queries = vectors_of(model, batch)
+    losses = [
+        cross_entropy(items[1:] @ query / 0.2, target - 1)
+        for query, (_, _, target) in zip(queries, pairs_of(batch), strict=True)
+    ]
+    assert float(model.compute_loss(batch)) == pytest.approx(np.mean(losses), rel=1e-5)
+    # By baskets of 2, 1 and 2 targets, each of which counts as much as the others.
+    by_basket = np.mean([np.mean(losses[:2]), losses[2], np.mean(losses[3:])])
+    fair = retrieval_model(temperature=0.2, basket_discount=1.0)
+    randomise(fair)
+    assert float(fair.compute_loss(batch)) == pytest.approx(by_basket, rel=1e-5)
+
+
+@pytest.mark.parametrize("logq", [True, False])
+def test_in_batch_softmax_is_that_of_numpy(logq):
+    model, batch = retrieval_model(negatives="in_batch", logq_correction=logq), training_batch()
+    randomise(model)
+    # Item 1 twice among the targets: 1, 2, 1, 4, 5.
+    batch["target"] = tf.constant([[1, 2, 0, 1], [4, 5, 0, 0]], tf.int64)
+    items, queries = vectors_of(model, batch)
+    targets = np.array([1, 2, 1, 4, 5])
+    losses = []
+    for place, query in enumerate(queries):
+        scores = items[targets] @ query / 0.07
+        if logq:
+            scores -= np.log(FREQUENCY[targets])
+        # The same item at another place of the batch is no negative.
+        scores[(targets == targets[place]) & (np.arange(5) != place)] = -np.inf
+        losses.append(cross_entropy(scores, place))
+    assert float(model.compute_loss(batch)) == pytest.approx(np.mean(losses), rel=1e-4)
+
+
+@pytest.mark.parametrize("logq", [True, False])
+def test_sampled_softmax_is_that_of_numpy(monkeypatch, logq):
+    drawn = np.array([3, 3, 5, 1])
+    monkeypatch.setattr(tf.random, "uniform", lambda *_, **__: tf.constant(drawn, tf.int64))
+    model = retrieval_model(negatives="sampled", sampled_negatives=4, logq_correction=logq)
+    randomise(model)
+    batch = training_batch()
+    items, queries = vectors_of(model, batch)
+    candidates = np.concatenate([[1, 2, 3, 4, 5], drawn])
+    # Of 9 candidates 5 come from the targets and 4 are drawn evenly from the 5 items.
+    expected = (5 * FREQUENCY[candidates] + 4 / 5) / 9
+    losses = []
+    for place, query in enumerate(queries):
+        scores = items[candidates] @ query / 0.07
+        if logq:
+            scores -= np.log(expected)
+        scores[(candidates == candidates[place]) & (np.arange(9) != place)] = -np.inf
+        losses.append(cross_entropy(scores, place))
+    assert float(model.compute_loss(batch)) == pytest.approx(np.mean(losses), rel=1e-4)
+
+
+@pytest.mark.parametrize("negatives", NEGATIVES)
+def test_a_position_without_target_changes_nothing(negatives):
+    model, batch = retrieval_model(negatives=negatives), training_batch()
+    randomise(model)
+    padded = {name: tf.pad(values, [[0, 1], [0, 2]]) for name, values in batch.items()}
+    tf.random.set_seed(1)
+    loss = float(model.compute_loss(batch))
+    tf.random.set_seed(1)
+    assert float(model.compute_loss(padded)) == pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("negatives", NEGATIVES)
+def test_gradients_reach_every_part(negatives):
+    model = retrieval_model(
+        negatives=negatives,
+        lstm_layers=2,
+        history_averages=[1.0, 0.5],
+        repeat_bonus=negatives == "full",
+    )
+    randomise(model)
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(training_batch(), training=True)
+    for variable, gradient in zip(
+        model.trainable_variables,
+        tape.gradient(loss, model.trainable_variables),
+        strict=True,
+    ):
+        assert gradient is not None, variable.name
+        assert np.abs(tf.convert_to_tensor(gradient)).max() > 0, variable.name
+
+
+@pytest.mark.parametrize(
+    ("negatives", "precision"),
+    [("full", "float32"), *((negatives, "mixed_bfloat16") for negatives in NEGATIVES)],
+)
+def test_training_lowers_the_loss(negatives, precision):
+    model = retrieval_model(negatives=negatives, precision=precision, history_averages=[0.9])
+    model.optimizer = tf.keras.optimizers.Adam(0.01)
+    step = tf.function(model.train_step)
+    losses = [float(step(training_batch())["loss"]) for _ in range(40)]
+    assert np.isfinite(losses).all()
+    assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
+    for part in model.parts.values():
+        assert {weight.dtype for weight in part.weights} == {tf.float32}
+
+
+def test_mixed_precision_is_close_to_the_exact_loss():
+    exact, mixed = retrieval_model(), retrieval_model(precision="mixed_bfloat16")
+    randomise(exact)
+    mixed.set_weights(exact.get_weights())
+    losses = [float(model.compute_loss(training_batch())) for model in (exact, mixed)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    assert losses[0] != losses[1]
+
+
+@pytest.mark.parametrize(
+    ("policy", "negatives"), [("frozen", "full"), ("top-n", "full"), ("full", "sampled")]
+)
+def test_exactly_the_variables_of_the_text_policy_move(tmp_path, policy, negatives):
+    encoder = tiny_encoder(tmp_path / "bert", policy)
+    model = retrieval_model(encoder=encoder, negatives=negatives)
+    texts = {} if encoder is None else {v.ref(): v for v in encoder.backbone.variables}
+    policy_variables = {} if encoder is None else {v.ref() for v in encoder.trainable_variables}
+    assert {v.ref() for v in model.trainable_variables} >= set(policy_variables)
+    before = {name: variable.numpy() for name, variable in texts.items()}
+    table = model.catalogue.text.numpy()
+    model.optimizer = tf.keras.optimizers.Adam(0.01)
+    for _ in range(2):
+        model.train_step(training_batch())
+    moved = {ref for ref, v in texts.items() if np.any(v.numpy() != before[ref])}
+    if policy == "frozen":
+        assert np.array_equal(model.catalogue.text, table)
+        return
+    assert moved == set(policy_variables)
+    layers = encoder.backbone.transformer_layers
+    last_layer = {v.ref() for v in layers[-1].trainable_variables}
+    if policy == "top-n":
+        assert moved == last_layer
+    else:
+        assert moved > last_layer
+        assert encoder.backbone.token_embedding.embeddings.ref() in moved
+    pooler = {v.ref() for v in encoder.backbone.pooled_dense.variables}
+    assert not moved & pooler
+
+
+def test_texts_of_a_batch_are_encoded_anew_and_the_others_kept(tmp_path):
+    encoder = tiny_encoder(tmp_path / "bert", "full")
+    model = retrieval_model(encoder=encoder)
+    before = model.catalogue.text.numpy()
+    batch = {
+        "item": tf.constant([[1, 2, 1]], tf.int64),
+        "event": tf.ones([1, 3], tf.int64),
+        "timestamp": tf.zeros([1, 3], tf.int64),
+        "target": tf.constant([[1, 2, 4]], tf.int64),
+        "state": tf.constant([[0, 1, 2]], tf.int64),
+        f"context/{COUNTRY}": tf.ones([1, 3], tf.int64),
+    }
+    model.compute_loss(batch, training=False)
+    after = model.catalogue.text.numpy()
+    assert np.array_equal(after[[0, 3, 5]], before[[0, 3, 5]])
+    np.testing.assert_allclose(np.linalg.norm(after[[1, 2, 4]], axis=1), 1.0, atol=1e-5)
+    # The tiny BERT has dropout in training, so the vectors are near those without it.
+    exact = encoder(tf.constant([TEXTS[0], TEXTS[1], TEXTS[3]])).numpy()
+    assert np.sum(exact * after[[1, 2, 4]], axis=1).min() > 0.5
+
+
+@pytest.mark.parametrize("repeat_bonus", [False, True])
+@pytest.mark.parametrize("max_history", [3, 8])
+def test_serving_scores_what_training_trained(repeat_bonus, max_history):
+    """The loss of the last event is the cross-entropy of the scores served before it."""
+    model = retrieval_model(
+        repeat_bonus=repeat_bonus, max_history=max_history, history_averages=[0.8]
+    )
+    randomise(model)
+    past = make_histories([[1, 2, (1, 2)], [4], []])
+    past.timestamp[:] = [10**9, 10**9 + 10**5, 10**9 + 10**6, 5]
+    past.context[COUNTRY] = np.array([1, 2, 2, 1], np.int32)
+    scores = Retriever(model).scores(pad_histories(past, 8)).numpy()
+    assert scores.shape == (3, NUM_ITEMS + 1)
+    history = pad_histories(past, 8)
+    for row, (length, target) in enumerate([(3, 5), (1, 2)]):
+        place = tf.one_hot([length], 4, dtype=tf.int64)
+        batch = {
+            name: tf.pad(values[row : row + 1], [[0, 0], [0, 1]])
+            for name, values in history.items()
+            if name != "length"
+        }
+        # The event that is asked for stands after those that are seen, and must not matter.
+        batch["item"] += place * target
+        batch["event"] += place
+        batch["timestamp"] += place * 2 * 10**9
+        batch |= {"target": place * target, "state": place * length}
+        expected = cross_entropy(scores[row, 1:] / model.config.temperature, target - 1)
+        assert float(model.compute_loss(batch)) == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
+def test_build_weights_makes_every_variable():
+    model = retrieval_model(repeat_bonus=True, history_averages=[0.9])
+    names = [variable.name for variable in model.variables]
+    model.compute_loss(training_batch())
+    assert [variable.name for variable in model.variables] == names
+
+
+def test_refresh_takes_over_what_was_learned_since():
+    model = retrieval_model()
+    retriever = Retriever(model)
+    old = retriever.vectors.numpy()
+    randomise(model)
+    assert np.array_equal(retriever.vectors, old)
+    retriever.refresh()
+    np.testing.assert_allclose(retriever.vectors, model.item_vectors(), atol=1e-6)
+    assert np.abs(retriever.vectors - old).max() > 0.01
