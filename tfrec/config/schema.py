@@ -111,6 +111,11 @@ class RetrievalConfig(Section):
     repeat_bonus: bool = Field(
         default=False, description="learn how much more likely an item had before is, by its age"
     )
+    memory_neighbours: int = Field(
+        default=0,
+        ge=0,
+        description="co-occurrence neighbours an item, added to the trained scores; 0: none",
+    )
     id_dropout: float = Field(default=0.1, ge=0, lt=1)
     temperature: float = Field(default=0.07, gt=0)
     negatives: Literal["full", "sampled", "in_batch"] = "full"

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from tfrec.config import RankingConfig
+from tfrec.models.ranking_features import RETRIEVAL_FEATURES
 
 
 def listwise_softmax(
@@ -37,6 +38,10 @@ class RankingModel(tfrs.models.Model):
     head of the return event is conditional on a purchase, so it is trained on bought candidates
     only, and the final score prefers what is bought and kept:
     `score = sum over events of weight * probability * (1 - probability of return)`.
+
+    The heads of target events correct the retrieval model's log probability, and start at zero: an
+    untrained model keeps the order of the first stage, and training can only move away from it as
+    far as the validation score allows.
 
     Args:
         num_features: size of a candidate's feature vector.
@@ -79,7 +84,9 @@ class RankingModel(tfrs.models.Model):
         self.dropout = tf.keras.layers.Dropout(config.dropout, dtype=precision)
         # Numbered, as an event's name may hold what TensorFlow allows in no name of a layer.
         self.heads = {
-            event: tf.keras.layers.Dense(1, name=f"head_{index}", dtype=precision)
+            event: tf.keras.layers.Dense(
+                1, name=f"head_{index}", kernel_initializer="zeros", dtype=precision
+            )
             for index, event in enumerate(self.events)
         }
         # Platt scaling (Platt, 1999): slope and offset of each head, fitted after training.
@@ -123,9 +130,14 @@ class RankingModel(tfrs.models.Model):
         # The normalised features reach the heads directly too, so that with few training lists
         # the model falls back to a linear one.
         joined = tf.concat([start, deep], axis=-1)
-        return {
+        logits = {
             event: tf.cast(tf.squeeze(head(joined), axis=-1), tf.float32)
             for event, head in self.heads.items()
+        }
+        first_stage = features[..., RETRIEVAL_FEATURES.index("retrieval_log_probability")]
+        return {
+            event: values + first_stage if event in self.target_events else values
+            for event, values in logits.items()
         }
 
     def probabilities(self, logits: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -37,14 +37,17 @@ class Retriever(tf.Module):
         """Returns float32 `[batch, num_items + 1]`; column 0 has no meaning."""
         queries = self.query_vectors(history)
         scores = tf.linalg.matmul(queries, self.vectors, transpose_b=True)
+        recent = last_events(history, self.model.config.max_history)
+        size = tf.shape(self.vectors)[0]
         if self.model.repeat_bonus is not None:
-            recent = last_events(history, self.model.config.max_history)
             scores += self.model.repeat_bonus(
-                recent["item"],
-                recent["timestamp"],
-                recent["length"],
-                tf.shape(self.vectors)[0],
+                recent["item"], recent["timestamp"], recent["length"], size
             )
+        if self.model.memory is not None:
+            hits = tf.reduce_any(
+                recent["event"][..., tf.newaxis] == self.model.spec.target_event_indices, axis=-1
+            )
+            scores += self.model.memory(recent["item"], hits, size)
         return scores
 
 

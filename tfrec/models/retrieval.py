@@ -10,6 +10,7 @@ from tfrec.config import RetrievalConfig
 from tfrec.models.losses import CatalogueSoftmax
 from tfrec.towers.catalogue import Catalogue
 from tfrec.towers.item import ItemTower
+from tfrec.towers.memory import CooccurrenceMemory
 from tfrec.towers.query import QueryTower
 from tfrec.towers.repeats import RepeatBonus
 from tfrec.towers.spec import DataSpec
@@ -62,7 +63,14 @@ class RetrievalModel(tfrs.models.Model):
             name="query_tower",
             dtype=precision,
         )
-        self.repeat_bonus = RepeatBonus(name="repeat_bonus") if config.repeat_bonus else None
+        self.repeat_bonus = (
+            RepeatBonus(spec.num_ids, name="repeat_bonus") if config.repeat_bonus else None
+        )
+        self.memory = (
+            CooccurrenceMemory(spec.num_ids, config.memory_neighbours, name="memory")
+            if config.memory_neighbours
+            else None
+        )
         self._item_frequency = (
             None if item_frequency is None else tf.constant(item_frequency, tf.float32)
         )
@@ -78,6 +86,7 @@ class RetrievalModel(tfrs.models.Model):
             "item_tower": self.item_tower,
             "query_tower": self.query_tower,
             "repeat_bonus": self.repeat_bonus,
+            "memory": self.memory,
             "text_encoder": self.catalogue.text_encoder,
         }
         return {name: part for name, part in parts.items() if part is not None}
@@ -89,7 +98,7 @@ class RetrievalModel(tfrs.models.Model):
         inputs |= {f"context/{column}": one for column in self.spec.contexts}
         self.query_vectors(inputs, self.item_vectors())
         if self.repeat_bonus is not None:
-            self.repeat_bonus(one, one, one[0], 2)
+            self.repeat_bonus(one, one, one[0], self.catalogue.num_items + 1)
 
     def item_vectors(self, training: bool = False) -> tf.Tensor:
         """Returns the unit vectors of all items: `[num_items + 1, dimension]`, row 0 unused."""

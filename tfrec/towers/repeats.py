@@ -1,10 +1,12 @@
 """A learned bonus for items that a shopper has had before."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from tfrec.data.log_statistics import SECONDS_PER_DAY
 
-NUM_AGE_BUCKETS = 16
+NUM_BUCKETS = 16
 
 
 @tf.keras.utils.register_keras_serializable(package="tfrec")
@@ -12,9 +14,12 @@ class RepeatBonus(tf.keras.layers.Layer):
     """Raises, or lowers, the score of items already in the history, by how long ago they were.
 
     A query vector cannot point at a hundred past purchases at once. As in RepeatNet (Ren et al.,
-    AAAI 2019) repeats therefore have a path of their own; here an occurrence of an item brings one
-    learned number for the logarithmic bucket of its age in steps and one for that in days, and an
-    item's occurrences add up.
+    AAAI 2019) repeats therefore have a path of their own; here it is a sum of four learned numbers:
+    for how often the item was had, for the age of the last time in steps and in days (recency and
+    frequency, in logarithmic buckets), and for the item itself, as not everything is bought again.
+
+    Args:
+        num_ids: number of trained items; id 0 and ids above it have no number of their own.
 
     Call arguments:
         items: int64 `[batch, length]`, the histories, 0 for padding.
@@ -26,14 +31,20 @@ class RepeatBonus(tf.keras.layers.Layer):
         float32 `[batch, size]`, to be added to the scores.
     """
 
+    def __init__(self, num_ids: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.num_ids = num_ids
+
     def build(self, input_shape: tf.TensorShape) -> None:
         """Makes the tables of bonuses, 0 at first."""
-        self.by_steps = self.add_weight(
-            name="by_steps", shape=(NUM_AGE_BUCKETS,), initializer="zeros"
-        )
-        self.by_days = self.add_weight(
-            name="by_days", shape=(NUM_AGE_BUCKETS,), initializer="zeros"
-        )
+        sizes = {
+            "by_item": self.num_ids + 1,
+            "by_count": NUM_BUCKETS,
+            "by_steps": NUM_BUCKETS,
+            "by_days": NUM_BUCKETS,
+        }
+        for name, size in sizes.items():
+            setattr(self, name, self.add_weight(name=name, shape=(size,), initializer="zeros"))
         super().build(input_shape)
 
     def call(
@@ -46,17 +57,31 @@ class RepeatBonus(tf.keras.layers.Layer):
         now = tf.reduce_max(tf.where(present, timestamps, 0), axis=1, keepdims=True)
         days = tf.cast(tf.maximum(now - timestamps, 0), tf.float32) / SECONDS_PER_DAY
         place = tf.where(present)
-        bonus = tf.gather(
-            tf.cast(self.by_steps, tf.float32),
-            _age_bucket(tf.cast(tf.boolean_mask(age, present), tf.float32)),
-        ) + tf.gather(
-            tf.cast(self.by_days, tf.float32), _age_bucket(1.0 + tf.boolean_mask(days, present))
+        item = tf.boolean_mask(items, present)
+        index = tf.stack([place[:, 0], item], axis=1)
+        laid_out = tf.stack([shape[0], tf.cast(size, tf.int64)])
+        count = tf.gather_nd(tf.scatter_nd(index, tf.ones_like(item), laid_out), index)
+        last = tf.tensor_scatter_nd_max(tf.zeros(laid_out, tf.int64), index, place[:, 1] + 1)
+        is_last = tf.gather_nd(last, index) == place[:, 1] + 1
+        bonus = (
+            self._look_up(self.by_item, tf.where(item <= self.num_ids, item, 0))
+            + self._look_up(self.by_count, _bucket(tf.cast(count, tf.float32)))
+            + self._look_up(
+                self.by_steps, _bucket(tf.cast(tf.boolean_mask(age, present), tf.float32))
+            )
+            + self._look_up(self.by_days, _bucket(1.0 + tf.boolean_mask(days, present)))
         )
-        index = tf.stack([place[:, 0], tf.boolean_mask(items, present)], axis=1)
-        return tf.scatter_nd(index, bonus, tf.stack([shape[0], tf.cast(size, tf.int64)]))
+        return tf.scatter_nd(index, bonus * tf.cast(is_last, tf.float32), laid_out)
+
+    def _look_up(self, table: tf.Variable, index: tf.Tensor) -> tf.Tensor:
+        return tf.gather(tf.cast(table, tf.float32), index)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "num_ids": self.num_ids}
 
 
-def _age_bucket(age: tf.Tensor) -> tf.Tensor:
-    """Returns the int32 bucket of ages from 1 up; each is 1.6 times as wide as the one before."""
-    bucket = tf.cast(tf.math.log(age) / tf.math.log(1.6), tf.int32)
-    return tf.clip_by_value(bucket, 0, NUM_AGE_BUCKETS - 1)
+def _bucket(value: tf.Tensor) -> tf.Tensor:
+    """Returns the int32 bucket of values from 1 up; each is 1.6 times as wide as the one before."""
+    bucket = tf.cast(tf.math.log(value) / tf.math.log(1.6), tf.int32)
+    return tf.clip_by_value(bucket, 0, NUM_BUCKETS - 1)

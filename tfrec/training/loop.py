@@ -116,9 +116,11 @@ class TrainingLoop:
             UserError: if an epoch has no batch, or the loss is no longer a number.
         """
         self._last.restore_or_initialize()
+        if float(self._best_score) < 0:
+            self._run_validation(epoch=0)
         while not self._finished():
             self._run_epoch()
-            self._run_validation()
+            self._run_validation(epoch=int(self._epoch) + 1)
             self._epoch.assign_add(1)
             self._step_in_epoch.assign(0)
             self._last.save()
@@ -188,7 +190,7 @@ class TrainingLoop:
                 f"lower training.learning_rate ({self._config.learning_rate})"
             )
 
-    def _run_validation(self) -> None:
+    def _run_validation(self, epoch: int) -> None:
         started = time.monotonic()
         scores = self._validate()
         score = next(iter(scores.values()))
@@ -198,12 +200,12 @@ class TrainingLoop:
         )
         if score > float(self._best_score):
             self._best_score.assign(score)
-            self._best_epoch.assign(self._epoch + 1)
+            self._best_epoch.assign(epoch)
             # A number of its own, so that no file of an earlier best is written over.
-            self._best.save(checkpoint_number=int(self._epoch) + 1)
+            self._best.save(checkpoint_number=epoch)
         self._seconds.assign_add(time.monotonic() - started)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
-        write_line(f"{self._description} epoch {int(self._epoch) + 1}: {shown}")
+        write_line(f"{self._description} epoch {epoch}: {shown}")
 
     def _write_scalars(self, values: dict[str, float], step: int) -> None:
         with self._writer.as_default():

@@ -1,5 +1,6 @@
 """Trains the retrieval model of a run, and loads it again."""
 
+import dataclasses
 import hashlib
 import zipfile
 from collections.abc import Callable
@@ -15,11 +16,14 @@ from tfrec.data.input import InputOptions, training_batches
 from tfrec.errors import UserError
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.protocol import evaluate
+from tfrec.evaluation.tuning import tune_item_knn, tuning_cases
 from tfrec.files import atomic_file, read_json, write_json
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.models.scorers import RetrievalScorer
+from tfrec.progress import progress, write_line
 from tfrec.towers.catalogue import Catalogue
 from tfrec.towers.features import ItemFeatures
+from tfrec.towers.memory import CooccurrenceMemory
 from tfrec.towers.spec import DataSpec
 from tfrec.training.loop import TrainingLoop, TrainingSummary
 from tfrec.training.precision import training_precision
@@ -35,6 +39,7 @@ SPEC = "spec.json"
 VECTORS = "text_vectors.npy"
 WEIGHTS = "weights"
 VALIDATION_SHOPPERS = 4000
+MEMORY_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 # What numpy, pydantic and TensorFlow raise for files that are missing, cut short or otherwise odd.
 LOADING_ERRORS = (
@@ -83,16 +88,20 @@ def train_retrieval(
         shuffle_baskets=config.retrieval.shuffle_baskets,
         seed=run.seed,
     )
+    validate = validation(model, dataset, config.evaluation, run.seed)
     loop = TrainingLoop(
         model,
         model.parts,
         lambda epoch, skip: training_batches(dataset, options, epoch, skip=skip),
-        validation(model, dataset, config.evaluation, run.seed),
+        validate,
         config.retrieval.training,
         run.path,
         "Retrieval",
     )
     summary = loop.run()
+    if model.memory is not None:
+        score = fit_memory(model.memory, dataset, config.evaluation, validate, run.seed)
+        summary = dataclasses.replace(summary, best_score=score)
     if encoder is not None:
         vectors = encode_all(encoder, texts)
     with atomic_file(run.path / VECTORS) as temporary, temporary.open("wb") as file:
@@ -100,6 +109,38 @@ def train_retrieval(
     write_json(run.path / SPEC, spec.model_dump())
     tf.train.Checkpoint(**model.parts).write(str(run.path / WEIGHTS))
     return summary
+
+
+def fit_memory(
+    memory: CooccurrenceMemory,
+    dataset: PreparedDataset,
+    config: EvaluationConfig,
+    validate: Callable[[], dict[str, float]],
+    seed: int,
+) -> float:
+    """Fills a model's co-occurrence memory and gives it the weight that validates best.
+
+    Args:
+        memory: the memory of the model that `validate` measures.
+        dataset: the prepared data set.
+        config: how repeats count.
+        validate: returns the validation score of the model as it is.
+        seed: seed of the draw of validation shoppers.
+
+    Returns:
+        The validation score with that weight.
+    """
+    neighbourhood = tune_item_knn(dataset, tuning_cases(dataset, config, seed=seed))
+    memory.fill(neighbourhood.similarity, neighbourhood.settings.decay)
+    best_weight, best_score = 0.0, -1.0
+    for weight in progress(MEMORY_WEIGHTS, description="Weight of the memory", unit="weight"):
+        memory.weight.assign(weight)
+        score = next(iter(validate().values()))
+        if score > best_score:
+            best_weight, best_score = weight, score
+    memory.weight.assign(best_weight)
+    write_line(f"Memory: weight {best_weight}, validation NDCG@10 {best_score:.4f}")
+    return best_score
 
 
 def load_retrieval(
