@@ -135,6 +135,7 @@ def _make_ranking(
     ranker = build_ranker(retrieval, statistics, config.ranking)
     for seed, variable in enumerate(ranker.model.trainable_variables):
         _shake(variable, seed)
+    ranker.model.normalise.adapt(typical_features(len(ranker.features.names)))
     write_json(
         directory.path / FEATURES,
         {"features": ranker.features.names, "retrieval": weights_fingerprint(retrieval)},
@@ -142,6 +143,11 @@ def _make_ranking(
     weights = directory.path / ranking_training.WEIGHTS
     tf.train.Checkpoint(**ranker.model.parts).write(str(weights))
     directory.finish({})
+
+
+def typical_features(count: int) -> np.ndarray:
+    """Returns float32 `[50, count]`, the features that the ranking model was scaled by."""
+    return np.random.default_rng(5).normal(1.0, 2.0, (50, count)).astype(np.float32)
 
 
 def _shake(variable: tf.Variable, seed: int) -> None:

@@ -208,6 +208,8 @@ def load_ranker(folder: Path, retrieval: RetrievalModel, config: RankingConfig) 
         ranker = build_ranker(retrieval, statistics, config)
         status = tf.train.Checkpoint(**ranker.model.parts).read(str(folder / WEIGHTS))
         status.assert_existing_objects_matched().expect_partial()
+        # The layer computes with constants that it made of its weights before these were read.
+        ranker.model.normalise.finalize_state()
     except LOADING_ERRORS as error:
         raise UserError(
             f"the ranking model in {folder} is damaged; train the ranking model again"
