@@ -26,8 +26,10 @@ def main(events: str, items: str, config: str, out: Path, seed: int) -> None:
     data, run = str(out / "data"), str(out / "run")
     train = ["--data", data, "--out", run, "--config", config, "--seed", str(seed)]
     steps = {
-        "prepare": ["data", "prepare", "--events", events, "--items", items]
-        + ["--out", data, "--config", config],
+        "prepare": [
+            *["data", "prepare", "--events", events, "--items", items],
+            *["--out", data, "--config", config],
+        ],
         "train retrieval": ["train", "retrieval", *train],
         "train ranking": ["train", "ranking", *train],
         "evaluate": ["evaluate", "--run", run, "--split", "test", "--json", str(out / "test.json")],

@@ -11,7 +11,8 @@ from tests.conftest import ROOT
 
 FOUNDATION = {"config", "errors", "files", "progress", "runtime"}
 # Each may import the foundation and those before it.
-LAYERS = ["data", "towers", "models", "index", "export"]
+# The index is ops over scores, which models are made of.
+LAYERS = ["data", "towers", "index", "models", "export"]
 # Evaluation looks on: it measures anything with a `score` method, and knows none of the models.
 # Training is the workshop: it puts layers and evaluation together.
 BESIDE = {
