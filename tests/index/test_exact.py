@@ -46,3 +46,13 @@ def test_a_catalogue_smaller_than_k_is_filled_with_item_0():
 def test_equal_scores_are_ordered_by_item():
     _, items = best_items(tf.constant([[NEVER, 0.5, 0.5, 0.5]]), 3)
     assert items.numpy().tolist() == [[1, 2, 3]]
+
+
+def test_against_numpy():
+    random = np.random.default_rng(0)
+    scores = random.normal(size=(20, 101)).astype(np.float32)
+    gone = random.integers(0, 101, (20, 30))
+    _, items = best_items(hide_items(tf.constant(scores), tf.constant(gone)), 10)
+    for row in range(20):
+        allowed = [i for i in np.argsort(-scores[row]) if i and i not in gone[row]]
+        assert items[row].numpy().tolist() == allowed[:10]

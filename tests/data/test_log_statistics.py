@@ -1,0 +1,130 @@
+"""Statistics of the training log, worked by hand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tests.evaluation.small_shop import make_histories
+from tfrec.data.log_statistics import ITEM_STATISTICS, RETURN_PRIOR, LogStatistics
+
+DAY = 86_400
+END = 1_000 * DAY
+
+
+def make_dataset(pasts, num_items, days=None, return_event=2):
+    """A data set of shoppers' pasts; `days` is how long before the end each event was."""
+    histories = make_histories(pasts)
+    if days is not None:
+        histories.timestamp[:] = END - np.array(days) * DAY
+    return SimpleNamespace(
+        num_items=num_items,
+        target_event_indices=[1],
+        return_event_index=return_event,
+        histories=lambda split: {"train": histories}[split],
+    )
+
+
+def column(statistics, name):
+    return statistics.items[:, ITEM_STATISTICS.index(name)]
+
+
+def neighbours_of(statistics, item):
+    pairs = zip(statistics.neighbours[item].tolist(), statistics.similarity[item], strict=True)
+    return {other: pytest.approx(float(cosine)) for other, cosine in pairs if other}
+
+
+def test_neighbours_are_by_cosine_over_shoppers():
+    # Item 1: shoppers A, B, C. Item 2: A, B. Item 3: C. Item 4: D, alone. A has item 1 twice.
+    dataset = make_dataset([[1, 2, 1], [2, 1], [3, 1], [4]], 5)
+    found = LogStatistics.build(dataset, 3)
+    assert found.neighbours.shape == found.similarity.shape == (6, 3)
+    assert neighbours_of(found, 1) == {2: 2 / np.sqrt(6), 3: 1 / np.sqrt(3)}
+    assert neighbours_of(found, 2) == {1: 2 / np.sqrt(6)}
+    assert neighbours_of(found, 3) == {1: 1 / np.sqrt(3)}
+    assert neighbours_of(found, 4) == neighbours_of(found, 5) == neighbours_of(found, 0) == {}
+    # No neighbour, no similarity.
+    assert not found.similarity[found.neighbours == 0].any()
+
+
+def test_only_the_nearest_neighbours_are_kept():
+    dataset = make_dataset([[1, 2, 3], [1, 2], [1, 2, 4]], 4)
+    found = LogStatistics.build(dataset, 1)
+    assert neighbours_of(found, 1) == {2: 1.0}
+    assert neighbours_of(found, 2) == {1: 1.0}
+
+
+def test_returns_make_no_neighbours():
+    dataset = make_dataset([[1, (2, 2)], [1, 3]], 3)
+    assert neighbours_of(LogStatistics.build(dataset, 3), 1) == {3: 1 / np.sqrt(2)}
+
+
+def test_neighbours_of_a_large_catalogue_are_those_of_numpy():
+    """More items than a block holds."""
+    random = np.random.default_rng(0)
+    size = 1500
+    pasts = [random.choice(size, 20, replace=False) + 1 for _ in range(150)]
+    found = LogStatistics.build(make_dataset([past.tolist() for past in pasts], size), 50)
+    had = np.zeros((150, size + 1))
+    for shopper, past in enumerate(pasts):
+        had[shopper, past] = 1
+    norms = np.sqrt(had.sum(axis=0))
+    cosine = had.T @ had / np.maximum(np.outer(norms, norms), 1e-9)
+    np.fill_diagonal(cosine, 0)
+    for item in (1, 700, 1024, 1025, 1500):
+        kept = np.sort(found.similarity[item])[::-1]
+        np.testing.assert_allclose(kept, np.sort(cosine[item])[::-1][:50], atol=1e-6)
+        for other, value in zip(found.neighbours[item], found.similarity[item], strict=True):
+            assert value == pytest.approx(cosine[item, other] if other else 0, abs=1e-6)
+
+
+def test_counts_and_trend():
+    # Item 1: hits 100, 20, 10 and 0 days ago. Item 2: 90 days ago, and it was returned. Item 3:
+    # nothing but a return, of a purchase before the log began.
+    past = [1, 2, (2, 2), 1, (3, 2), 1, 1]
+    found = LogStatistics.build(make_dataset([past], 3, [100, 90, 80, 20, 15, 10, 0]), 1)
+    np.testing.assert_allclose(column(found, "log_count"), np.log1p([0, 4, 1, 0]), rtol=1e-6)
+    np.testing.assert_allclose(column(found, "log_recent_count"), np.log1p([0, 3, 0, 0]), rtol=1e-6)
+    np.testing.assert_allclose(column(found, "log_age_days"), np.log1p([0, 100, 90, 15]), rtol=1e-6)
+    # At an even rate 4 * 30 / 100 of item 1, and 30 / 90 of item 2, would be recent.
+    expected = [0, np.log(4) - np.log1p(1.2), -np.log1p(1 / 3), 0]
+    np.testing.assert_allclose(column(found, "trend"), expected, atol=1e-6)
+    overall = 2 / 5
+    rates = [(0 + RETURN_PRIOR * overall) / 24, (1 + RETURN_PRIOR * overall) / 21]
+    np.testing.assert_allclose(column(found, "return_rate")[1:3], rates, rtol=1e-5)
+    assert not found.items[0].any()
+
+
+def test_a_log_without_time_or_returns():
+    found = LogStatistics.build(make_dataset([[1, 2], [1]], 3, return_event=None), 2)
+    assert np.isfinite(found.items).all()
+    assert not column(found, "return_rate").any()
+    assert not column(found, "log_age_days").any()
+    np.testing.assert_array_equal(column(found, "log_recent_count"), column(found, "log_count"))
+
+
+def test_an_empty_log():
+    found = LogStatistics.build(make_dataset([[], []], 2), 2)
+    assert not found.items.any() and not found.neighbours.any()
+
+
+def test_saved_statistics_come_back(tmp_path):
+    dataset = make_dataset([[1, 2, (2, 2)], [2, 3]], 3)
+    built = LogStatistics.build(dataset, 2)
+    built.save(tmp_path / "statistics.npz")
+    loaded = LogStatistics.load(tmp_path / "statistics.npz", 3)
+    for name in ("neighbours", "similarity", "items"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(built, name))
+
+
+def test_new_items_have_blank_rows_and_the_usual_return_rate(tmp_path):
+    built = LogStatistics.build(make_dataset([[1, 2, (2, 2)], [2, 3]], 3), 2)
+    built.save(tmp_path / "statistics.npz")
+    loaded = LogStatistics.load(tmp_path / "statistics.npz", 5)
+    np.testing.assert_array_equal(loaded.items[:4], built.items)
+    assert loaded.neighbours[4:].tolist() == [[0, 0], [0, 0]]
+    blank = loaded.items[4:].copy()
+    rates = blank[:, ITEM_STATISTICS.index("return_rate")].copy()
+    np.testing.assert_allclose(rates, column(built, "return_rate")[1:].mean(), rtol=1e-6)
+    blank[:, ITEM_STATISTICS.index("return_rate")] = 0
+    assert not blank.any()
