@@ -67,6 +67,14 @@ class CooccurrenceMemory(tf.keras.layers.Layer):
 
     def call(self, items: tf.Tensor, hits: tf.Tensor, size: int | tf.Tensor) -> tf.Tensor:
         """Returns the weighted memory; see the class docstring for shapes."""
+        # While the towers train the weight is 0, and so is the cost.
+        return tf.cond(
+            self.weight > 0,
+            lambda: self.weight * self._memory(items, hits, tf.cast(size, tf.int32)),
+            lambda: tf.zeros([tf.shape(items)[0], tf.cast(size, tf.int32)]),
+        )
+
+    def _memory(self, items: tf.Tensor, hits: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
         known = tf.logical_and(items > 0, items <= self.num_ids)
         hit = tf.cast(tf.logical_and(hits, known), tf.float32)
         steps_back = tf.cumsum(hit, axis=1, reverse=True, exclusive=True)
@@ -74,15 +82,12 @@ class CooccurrenceMemory(tf.keras.layers.Layer):
         safe = tf.where(known, items, tf.zeros_like(items))
         near = tf.gather(self.similarity, safe) * event_weight[..., tf.newaxis]
         batch = tf.shape(items)[0]
-        size = tf.cast(size, tf.int32)
         place = tf.gather(self.nearest, safe) + tf.range(batch)[:, tf.newaxis, tf.newaxis] * size
         total = tf.math.unsorted_segment_sum(
             tf.reshape(near, [-1]), tf.reshape(place, [-1]), batch * size
         )
         total = tf.reshape(total, [batch, size])
-        return self.weight * tf.math.divide_no_nan(
-            total, tf.reduce_max(total, axis=1, keepdims=True)
-        )
+        return tf.math.divide_no_nan(total, tf.reduce_max(total, axis=1, keepdims=True))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

@@ -6,7 +6,7 @@ from tfrec.config import EvaluationConfig
 from tfrec.evaluation import Cases, Report, Scorer, evaluate, tuned_baselines
 from tfrec.models.scorers import RetrievalScorer, TwoStageScorer
 from tfrec.training.loading import TrainedRun
-from tfrec.training.ranking import holdout_shoppers
+from tfrec.training.ranking import SHOPPERS_A_BATCH, holdout_shoppers
 
 
 def evaluate_run(run: TrainedRun, split: str, config: EvaluationConfig, seed: int) -> Report:
@@ -44,6 +44,7 @@ def evaluate_run(run: TrainedRun, split: str, config: EvaluationConfig, seed: in
                 cases=cases,
                 item_vectors=run.text_vectors,
                 seed=seed,
+                batch_size=SHOPPERS_A_BATCH,
             )
             for scorer in scorers
         ]

@@ -40,6 +40,7 @@ SPEC = "spec.json"
 VECTORS = "text_vectors.npy"
 WEIGHTS = "weights"
 VALIDATION_SHOPPERS = 4000
+VALIDATION_BATCH = 256
 MEMORY_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 # What numpy, pydantic and TensorFlow raise for files that are missing, cut short or otherwise odd.
@@ -226,7 +227,12 @@ def validation(
         scorer.refresh()
         figures = {
             f"ndcg@10/{setting.repeats}": evaluate(
-                scorer, dataset, "valid", setting, cases=chosen
+                scorer,
+                dataset,
+                "valid",
+                setting,
+                cases=chosen,
+                batch_size=VALIDATION_BATCH,
             ).metrics["ndcg@10"]
             for setting, chosen in zip(settings, cases, strict=True)
         }
