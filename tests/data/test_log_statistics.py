@@ -117,14 +117,16 @@ def test_saved_statistics_come_back(tmp_path):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(built, name))
 
 
-def test_new_items_have_blank_rows_and_the_usual_return_rate(tmp_path):
-    built = LogStatistics.build(make_dataset([[1, 2, (2, 2)], [2, 3]], 3), 2)
+def test_new_items_count_as_typical_ones_with_the_usual_return_rate(tmp_path):
+    built = LogStatistics.build(make_dataset([[1, 2, (2, 2)], [2, 3]], 4), 2)
     built.save(tmp_path / "statistics.npz")
-    loaded = LogStatistics.load(tmp_path / "statistics.npz", 5)
-    np.testing.assert_array_equal(loaded.items[:4], built.items)
-    assert loaded.neighbours[4:].tolist() == [[0, 0], [0, 0]]
-    blank = loaded.items[4:].copy()
-    rates = blank[:, ITEM_STATISTICS.index("return_rate")].copy()
-    np.testing.assert_allclose(rates, column(built, "return_rate")[1:].mean(), rtol=1e-6)
-    blank[:, ITEM_STATISTICS.index("return_rate")] = 0
-    assert not blank.any()
+    loaded = LogStatistics.load(tmp_path / "statistics.npz", 6)
+    np.testing.assert_array_equal(loaded.items[:5], built.items)
+    assert loaded.neighbours[5:].tolist() == [[0, 0], [0, 0]]
+    rate = ITEM_STATISTICS.index("return_rate")
+    np.testing.assert_allclose(loaded.items[5:, rate], built.items[1:, rate].mean(), rtol=1e-6)
+    # Item 4 was never had, so it is no measure of what is typical.
+    typical = np.median(np.delete(built.items[1:4], rate, axis=1), axis=0)
+    assert typical[0] == np.float32(np.log1p(1))
+    for row in np.delete(loaded.items[5:], rate, axis=1):
+        np.testing.assert_allclose(row, typical, rtol=1e-6)

@@ -53,17 +53,30 @@ class LogStatistics:
 
     @classmethod
     def load(cls, path: Path, num_items: int) -> "LogStatistics":
-        """Reads what `save` wrote; items beyond those of the training log get blank rows."""
+        """Reads what `save` wrote; items beyond those of the training log count as typical ones.
+
+        Zeros would be no neutral guess: items without an event in the training log are there
+        because they were sold soon after it, and a ranking model learns that of them.
+        """
         with np.load(path) as arrays:
             loaded = {name: arrays[name] for name in ("neighbours", "similarity", "items")}
         added = num_items + 1 - len(loaded["items"])
-        blank = np.zeros((added, len(ITEM_STATISTICS)), np.float32)
-        blank[:, ITEM_STATISTICS.index("return_rate")] = loaded["items"][1:, -1].mean()
+        typical = _typical_item(loaded["items"][1:])
         return cls(
             np.pad(loaded["neighbours"], [(0, added), (0, 0)]),
             np.pad(loaded["similarity"], [(0, added), (0, 0)]),
-            np.concatenate([loaded["items"], blank]),
+            np.concatenate([loaded["items"], np.repeat(typical, added, axis=0)]),
         )
+
+
+def _typical_item(items: np.ndarray) -> np.ndarray:
+    """Returns float32 `[1, len(ITEM_STATISTICS)]`: the median of the items that were had."""
+    had = items[items[:, ITEM_STATISTICS.index("log_count")] > 0]
+    typical = np.median(had, axis=0, keepdims=True) if len(had) else np.zeros_like(items[:1])
+    typical[:, ITEM_STATISTICS.index("return_rate")] = items[
+        :, ITEM_STATISTICS.index("return_rate")
+    ].mean()
+    return typical.astype(np.float32)
 
 
 def _nearest_neighbours(
