@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tfrec.data import input as pipeline
-from tfrec.data.input import InputOptions, bucket_boundaries, training_batches
+from tfrec.data.input import InputOptions, bucket_boundaries, count_batches, training_batches
 from tfrec.data.records import Histories, write_histories
 from tfrec.errors import UserError
 
@@ -248,6 +248,16 @@ def test_skipping_drops_the_first_batches(write_log, skip):
     assert len(rest) == max(len(whole) - skip, 0)
     for one, other in zip(rest, whole[skip:], strict=True):
         assert np.array_equal(one["item"], other["item"])
+
+
+@pytest.mark.parametrize("shoppers_a_chunk", [3, 1000])
+def test_batches_are_counted_without_making_them(write_log, monkeypatch, shoppers_a_chunk):
+    monkeypatch.setattr(pipeline, "CHUNK_SHOPPERS", shoppers_a_chunk)
+    log = write_log(numbered([3, 9, 30, 1, 12, 5, 7, 2]))
+    options = InputOptions(max_history=10, batch_positions=20)
+    for epoch in range(3):
+        made = len(list(training_batches(log, options, epoch)))
+        assert count_batches(log, options, epoch) == made > 3
 
 
 def test_boundaries_worked_by_hand():

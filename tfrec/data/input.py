@@ -65,6 +65,36 @@ def training_batches(
     Raises:
         UserError: if the options are about baskets and the log has no timestamps to tell them by.
     """
+    names, chunks = _chunks(dataset, options, epoch)
+    return (
+        # The next chunk is read while the batches of this one are trained on.
+        chunks.prefetch(1)
+        .flat_map(lambda chunk: _batches(chunk, names))
+        .skip(skip)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def count_batches(dataset: PreparedDataset, options: InputOptions, epoch: int) -> int:
+    """Returns how many batches `training_batches` makes of an epoch, without making them."""
+    _, chunks = _chunks(dataset, options, epoch)
+    return sum(int(tf.size(chunk["first"])) for chunk in chunks)
+
+
+def bucket_boundaries(max_history: int) -> Sequence[int]:
+    """Returns the padded lengths of the batches: about 1.4 times longer each, from 4."""
+    boundaries: list[int] = []
+    length = 4.0
+    while length < max_history:
+        boundaries.append(int(length))
+        length *= 1.4
+    return boundaries
+
+
+def _chunks(
+    dataset: PreparedDataset, options: InputOptions, epoch: int
+) -> tuple[list[str], tf.data.Dataset]:
+    """Returns the names of the features of a batch, and what `_chunk` returns for each chunk."""
     in_baskets = options.target == "next_basket" or options.shuffle_baskets
     if in_baskets and dataset.manifest.timestamps is None:
         raise UserError(
@@ -82,26 +112,12 @@ def training_batches(
         deterministic=True,
     )
     plan = _chunk_function(tuple(names), tuple(dataset.target_event_indices), options)
-    return (
+    chunks = (
         records.batch(CHUNK_SHOPPERS)
         .enumerate()
         .map(lambda number, batch: plan(batch, number, key))
-        # The next chunk is read while the batches of this one are trained on.
-        .prefetch(1)
-        .flat_map(lambda chunk: _batches(chunk, [*names, "target", "state"]))
-        .skip(skip)
-        .prefetch(tf.data.AUTOTUNE)
     )
-
-
-def bucket_boundaries(max_history: int) -> Sequence[int]:
-    """Returns the padded lengths of the batches: about 1.4 times longer each, from 4."""
-    boundaries: list[int] = []
-    length = 4.0
-    while length < max_history:
-        boundaries.append(int(length))
-        length *= 1.4
-    return boundaries
+    return [*names, "target", "state"], chunks
 
 
 @functools.lru_cache(maxsize=8)

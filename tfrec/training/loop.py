@@ -63,6 +63,8 @@ class TrainingLoop:
         config: epochs, learning rate, patience.
         folder: run folder for checkpoints and TensorBoard logs.
         description: name on the progress bar.
+        steps: returns the number of batches of an epoch, for the time left of the first one; those
+            after it are taken to be as long as the one before.
     """
 
     def __init__(
@@ -74,12 +76,14 @@ class TrainingLoop:
         config: TrainingConfig,
         folder: Path,
         description: str,
+        steps: Callable[[int], int] | None = None,
     ) -> None:
         self._model = model
         self._batches = batches
         self._validate = validate
         self._config = config
         self._description = description
+        self._steps = steps
         self._optimizer = make_optimizer(config)
         model.optimizer = self._optimizer
         self._epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -148,7 +152,7 @@ class TrainingLoop:
 
     def _run_epoch(self) -> None:
         epoch, skipped = int(self._epoch), int(self._step_in_epoch)
-        total = int(self._steps_per_epoch) or None
+        total = int(self._steps_per_epoch) or (self._steps(epoch) if self._steps else None)
         bar = progress(
             description=f"{self._description} epoch {epoch + 1}/{self._config.epochs}",
             total=total,

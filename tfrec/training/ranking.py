@@ -157,6 +157,7 @@ def train_ranking(
         config.ranking.training,
         run.path,
         "Ranking",
+        lambda _: -(-len(train.features) // config.ranking.training.batch_lists),
     )
     summary = loop.run()
     quality = calibrate(ranker.model, holdout)

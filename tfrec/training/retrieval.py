@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfrec.config import EvaluationConfig, ExperimentConfig
 from tfrec.data.dataset import PreparedDataset
-from tfrec.data.input import InputOptions, training_batches
+from tfrec.data.input import InputOptions, count_batches, training_batches
 from tfrec.errors import UserError
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.protocol import evaluate
@@ -99,6 +99,7 @@ def train_retrieval(
         config.retrieval.training,
         run.path,
         "Retrieval",
+        lambda epoch: count_batches(dataset, options, epoch),
     )
     summary = loop.run()
     if model.memory is not None:
