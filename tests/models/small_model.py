@@ -8,7 +8,7 @@ import tensorflow as tf
 from tests.tiny_bert import write_tiny_bert
 from tfrec.config import RetrievalConfig
 from tfrec.models.retrieval import RetrievalModel
-from tfrec.towers.bert.tower import BertTextTower
+from tfrec.towers.bert.tower import BertTextTower, Policy
 from tfrec.towers.bert.weights import find_weights
 from tfrec.towers.catalogue import Catalogue
 from tfrec.towers.features import ItemFeatures
@@ -68,7 +68,7 @@ def retrieval_model(
     return model
 
 
-def tiny_encoder(folder: Path, policy: str) -> BertTextTower | None:
+def tiny_encoder(folder: Path, policy: Policy) -> BertTextTower | None:
     """A tiny BERT that the policy trains."""
     if policy == "frozen":
         return None

@@ -12,7 +12,7 @@ from tfrec.towers.catalogue import Catalogue
 DAY = 86_400
 START = 1_700_000_000
 NEIGHBOURS = np.array([[0, 0], [2, 3], [1, 0], [1, 2], [5, 1], [0, 0]], np.int32)
-SIMILARITY = np.float32([[0, 0], [0.5, 0.2], [0.5, 0], [0.5, 0.25], [0.9, 0.1], [0, 0]])
+SIMILARITY = np.array([[0, 0], [0.5, 0.2], [0.5, 0], [0.5, 0.25], [0.9, 0.1], [0, 0]], "f4")
 
 
 @pytest.fixture(scope="module")

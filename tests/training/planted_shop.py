@@ -14,7 +14,7 @@ DAY = 86_400
 START = 1_700_000_000
 NUM_ITEMS = 40
 RETURNED = {f"i{number:02d}" for number in range(0, NUM_ITEMS, 4)}
-"""Items that shoppers send back four times out of five."""
+"""Items that shoppers send back every other time."""
 
 
 def planted_events(shoppers: int = 240, seed: int = 0) -> pd.DataFrame:
@@ -28,7 +28,7 @@ def planted_events(shoppers: int = 240, seed: int = 0) -> pd.DataFrame:
             name = f"i{item:02d}"
             country = ("NL", "UK")[shopper % 2]
             rows.append((f"u{shopper}", name, time, "purchase", country))
-            if name in RETURNED and random.random() < 0.8:
+            if name in RETURNED and random.random() < 0.5:
                 rows.append((f"u{shopper}", name, time + DAY, "return", country))
             follows = random.random() < 0.9
             item = (item + 1) % NUM_ITEMS if follows else int(random.integers(NUM_ITEMS))
@@ -77,7 +77,7 @@ def small_experiment(folder: Path, **sections: dict) -> ExperimentConfig:
             "max_history": 16,
             "lstm_units": 48,
             "dropout": 0.1,
-            "training": {"epochs": 12, "batch_positions": 512, "learning_rate": 0.005},
+            "training": {"epochs": 4, "batch_positions": 512, "learning_rate": 0.005},
         },
         "ranking": {
             "candidates": 15,
@@ -85,7 +85,7 @@ def small_experiment(folder: Path, **sections: dict) -> ExperimentConfig:
             "neighbours": 10,
             "hidden_units": [16],
             "repeats": "count",
-            "training": {"epochs": 8, "batch_lists": 32, "learning_rate": 0.005},
+            "training": {"epochs": 4, "batch_lists": 32, "learning_rate": 0.005},
         },
         "evaluation": {"cutoffs": [5, 10], "repeats": "count", "bootstrap_samples": 20},
     }

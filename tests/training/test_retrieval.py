@@ -1,0 +1,168 @@
+"""The retrieval model learns what the shop holds, loads as it was, and survives a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from tests.conftest import ROOT
+from tests.training.conftest import create_run
+from tests.training.planted_shop import small_experiment
+from tfrec.config import EvaluationConfig, dump_config
+from tfrec.errors import UserError
+from tfrec.evaluation import Popularity, evaluate
+from tfrec.models.scorers import RetrievalScorer
+from tfrec.training.retrieval import (
+    item_frequency,
+    load_retrieval,
+    load_text_vectors,
+    train_retrieval,
+    validation,
+    weights_fingerprint,
+)
+
+
+def test_learns_the_planted_rule(planted_run):
+    """Nine purchases of ten are of the item after the last one; popularity knows nothing of it."""
+    dataset, config = planted_run.dataset, EvaluationConfig(cutoffs=[1, 5], repeats="count")
+    model = load_retrieval(planted_run.path / "retrieval", planted_run.config, dataset.items)
+    trained = evaluate(RetrievalScorer(model), dataset, "test", config).metrics
+    popular = evaluate(
+        Popularity(dataset.items["train_events"].to_numpy()), dataset, "test", config
+    ).metrics
+    assert trained["recall@5"] > 3 * popular["recall@5"]
+    assert trained["ndcg@5"] > 0.5
+    # The first item of the next period is the successor of the last one, mostly.
+    assert trained["mrr@1"] > 0.6
+
+
+def test_loaded_model_is_the_one_that_was_validated_best(planted_run):
+    model = load_retrieval(
+        planted_run.path / "retrieval", planted_run.config, planted_run.dataset.items
+    )
+    score = validation(model, planted_run.dataset, planted_run.config.evaluation, 3)()
+    assert score["ndcg@10"] == pytest.approx(planted_run.retrieval.best_score, abs=1e-6)
+
+
+def test_new_items_follow_those_of_the_run(planted_run):
+    items = planted_run.dataset.items
+    vectors = load_text_vectors(planted_run.path / "retrieval")
+    assert vectors.shape == (len(items), 32)
+    more = items.sample(2, random_state=0)
+    extended = tf.concat([vectors, vectors[[5, 6]]], axis=0).numpy()
+    model, again = (
+        load_retrieval(planted_run.path / "retrieval", planted_run.config, table, texts)
+        for table, texts in (
+            (items, vectors),
+            (pd.concat([items, more], ignore_index=True), extended),
+        )
+    )
+    np.testing.assert_allclose(again.item_vectors()[:-2], model.item_vectors(), atol=1e-6)
+    # Items that were not trained are placed by their text alone.
+    text_only = again.item_vectors()[-2:].numpy()
+    assert np.abs(text_only - model.item_vectors()[6:8]).max() > 0.01
+    np.testing.assert_allclose(np.linalg.norm(text_only, axis=1), 1.0, atol=1e-5)
+
+
+def test_weights_tell_models_apart(planted_run):
+    folder, items = planted_run.path / "retrieval", planted_run.dataset.items
+    model = load_retrieval(folder, planted_run.config, items)
+    fingerprint = weights_fingerprint(model)
+    assert fingerprint == weights_fingerprint(load_retrieval(folder, planted_run.config, items))
+    model.item_tower.id_offset.assign_add(tf.ones_like(model.item_tower.id_offset) * 1e-6)
+    assert weights_fingerprint(model) != fingerprint
+
+
+def test_frequency_is_the_share_of_training_targets(planted_run):
+    frequency = item_frequency(planted_run.dataset)
+    histories = planted_run.dataset.histories("train")
+    bought = histories.item[np.isin(histories.event, planted_run.dataset.target_event_indices)]
+    np.testing.assert_allclose(
+        frequency, np.bincount(bought, minlength=len(frequency)) / len(bought)
+    )
+    assert frequency[0] == 0 and frequency.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    "retrieval",
+    [
+        {"negatives": "sampled", "sampled_negatives": 30, "target": "next_basket"},
+        {"negatives": "in_batch", "shuffle_baskets": True, "training": {"mixed_precision": True}},
+    ],
+)
+def test_other_settings_learn_too(planted, tmp_path, retrieval):
+    training = {"epochs": 2, **retrieval.pop("training", {})}
+    config = small_experiment(tmp_path, retrieval={**retrieval, "training": training})
+    run = create_run(tmp_path / "run", "retrieval", config, planted)
+    summary = train_retrieval(planted, run, config)
+    # In an order at random the first ten of forty items score about 0.13.
+    assert summary.best_score > 0.25
+    model = load_retrieval(run.path, config, planted.items)
+    assert model.item_tower.compute_dtype == "float32", "mixed precision is for training only"
+    score = validation(model, planted, config.evaluation, config.seed)()["ndcg@10"]
+    assert score == pytest.approx(summary.best_score, abs=0.02)
+
+
+TRAIN = """
+import sys
+from pathlib import Path
+from tests.training.conftest import create_run
+from tfrec.config import load_config
+from tfrec.data.dataset import PreparedDataset
+from tfrec.training import loop
+from tfrec.training.retrieval import train_retrieval
+
+loop.SECONDS_BETWEEN_CHECKPOINTS = -1.0
+dataset, config = PreparedDataset.open(sys.argv[1]), load_config(Path(sys.argv[2]))
+run = create_run(Path(sys.argv[3]), "retrieval", config, dataset)
+train_retrieval(dataset, run, config)
+"""
+
+
+def test_killed_training_goes_on_where_it_was(planted, planted_run, tmp_path):
+    config = planted_run.config
+    (tmp_path / "config.yaml").write_text(dump_config(config))
+    process = subprocess.Popen(
+        [sys.executable, "-c", TRAIN, planted.path, tmp_path / "config.yaml", tmp_path / "run"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.DEVNULL,
+    )
+    last = tmp_path / "run" / "retrieval" / "last"
+    try:
+        deadline = time.monotonic() + 240
+        # A quarter of the first epoch.
+        while not any(int(path.stem.split("-")[1]) >= 3 for path in last.glob("ckpt-*.index")):
+            assert process.poll() is None, "the training ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    state = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(last)))
+    assert state.get_tensor("step_in_epoch/.ATTRIBUTES/VARIABLE_VALUE") >= 3
+
+    run = create_run(tmp_path / "run", "retrieval", config, planted)
+    assert run.resumed
+    summary = train_retrieval(planted, run, config)
+    expected = planted_run.retrieval
+    assert (summary.epochs, summary.steps) == (expected.epochs, expected.steps)
+    # Dropout draws other numbers after a start, so the scores are near and not the same.
+    assert summary.best_score == pytest.approx(expected.best_score, abs=0.06)
+
+
+def test_a_shop_without_validation_targets(planted, tmp_path, monkeypatch):
+    config = small_experiment(tmp_path)
+    valid = planted.histories("valid").select(np.zeros(0, np.int64))
+    train = planted.histories("train")
+    monkeypatch.setattr(
+        type(planted), "histories", lambda self, split: valid if split == "valid" else train
+    )
+    run = create_run(tmp_path / "run", "retrieval", config, planted)
+    with pytest.raises(UserError, match="the split `valid` has no shopper with a target"):
+        train_retrieval(planted, run, config)
