@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.options import config_option
 from pipelines.running import run
 from tfrec.config import load_config
 
@@ -27,14 +26,18 @@ if TYPE_CHECKING:
     metavar="PATH",
     help="Catalogue of new and changed products: a file or a quoted glob of files.",
 )
-@config_option
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="YAML",
+    help="Take the sections `data`, `evaluation` and `export` from here, not from the models.",
+)
 def command(models: Path, items: str, config: Path | None) -> None:
     """Add new products to the exported models, without training.
 
     Only texts that are new are read by BERT. The new version knows the new products by search, by
     similarity and in recommendations; known products take over the file's titles, prices and
-    availability, and products that the file does not name stay as they are. The sections `data`
-    and `export` of a configuration replace those that the models were made with.
+    availability, and products that the file does not name stay as they are.
     """
     settings = None if config is None else load_config(config)
     from tfrec.export.refresh import refresh_index

@@ -1,11 +1,27 @@
 """One small run, exported once, for the tests of the export."""
 
+import shutil
+
+import pandas as pd
 import pytest
 import tensorflow as tf
 
-from tests.export.shop import make_run
+from tests.export.shop import SOLD_OUT, make_run
 from tfrec.export.exporter import export_run
+from tfrec.export.refresh import refresh_index
 from tfrec.training.loading import TrainedRun
+
+NEW_ITEMS = pd.DataFrame(
+    {
+        "item_id": ["new-1", "item-04", SOLD_OUT, "item-00", "new-2", "", "new-1"],
+        "title": [
+            *["green heart", "usb c cable", "blue lamp", "red cotton dress", "red lamp. Delft"],
+            *["", "x"],
+        ],
+        "price": [3.5, 4.5, 4.0, 1.5, None, 1.0, 2.0],
+        "available": [True, True, True, True, False, True, True],
+    }
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +52,18 @@ def load(folder):
     """Loads the newest version of a model."""
     newest = max(folder.iterdir(), key=lambda version: int(version.name))
     return tf.saved_model.load(str(newest))
+
+
+def write(folder, frame=NEW_ITEMS):
+    path = folder / "new.parquet"
+    frame.to_parquet(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="session")
+def refreshed(models, tmp_path_factory):
+    """The exported models after a refresh, and what the refresh said."""
+    folder = tmp_path_factory.mktemp("refresh")
+    shutil.copytree(models, folder / "models")
+    result = refresh_index(folder / "models", write(folder))
+    return folder / "models", result

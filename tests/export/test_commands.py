@@ -3,8 +3,8 @@
 import json
 import shutil
 import sys
+import time
 
-import pandas as pd
 import pytest
 
 from pipelines import export, index_refresh
@@ -12,6 +12,8 @@ from pipelines.running import USER_MISTAKE, run
 from serving.client import RecommenderClient
 from serving.process import start_server
 from tests.export.shop import items_frame
+from tfrec.export.exporter import MODELS
+from tfrec.export.versions import versions_of
 
 
 def give(monkeypatch, capsys, command, *arguments):
@@ -127,33 +129,34 @@ def test_mistakes_of_a_refresh_are_one_sentence(
     assert code == USER_MISTAKE and len(errors) == 1 and message in errors[0]
 
 
-def test_the_embedded_server_serves_the_export_and_takes_over_a_refresh(models, tmp_path):
-    copy = tmp_path / "models"
-    shutil.copytree(models, copy)
-    items = tmp_path / "items.csv"
-    pd.DataFrame({"item_id": ["n"], "title": ["green heart"]}).to_csv(items, index=False)
+def test_the_embedded_server_serves_the_export_and_takes_over_a_refresh(refreshed, tmp_path):
+    source, result = refreshed
+    served = tmp_path / "models"
+    for model in MODELS:
+        old = next(iter(versions_of(source / model).values()))
+        shutil.copytree(old, served / model / old.name)
     flags = ["--file_system_poll_wait_seconds=1"]
-    with start_server(copy, flags=flags) as server, RecommenderClient(server.address) as client:
-        answer = client.recommend(["item-00", "nope"], k=3, context={"country": "FR"})
+    with start_server(served, flags=flags) as server, RecommenderClient(server.address) as client:
+        context = {"country": "FR"}
+        answer = client.recommend(["item-00", "nope"], k=3, context=context)
         assert len(answer) == 3 and all(item.title and item.reason_item_id for item in answer)
         assert set(answer[0].probabilities) == {"purchase", "return"}
-        ranked = client.rank(["item-00"], [item.item_id for item in answer])
-        assert len(ranked) == 3
+        shown = [item.item_id for item in answer]
+        ranked = client.rank(["item-00"], shown[::-1], context=context)
+        assert [item.item_id for item in ranked] == shown
         assert len(client.embed_item("red heart", price=2.0, brand="Acme")) == 8
-        assert client.search("green heart", k=1)[0].item_id != "n"
-        from tfrec.export.refresh import refresh_index
-
-        version = refresh_index(copy, items).exported.version
-        wait_for(client, version)
+        assert client.search("green heart", k=1)[0].item_id != "new-1"
+        for model, folder in result.exported.folders.items():
+            shutil.copytree(folder, served / ".part")
+            (served / ".part").rename(served / model / folder.name)
+        wait_for(client, result.exported.version)
         found = client.search("green heart", ["item-00"], k=1)[0]
-        assert (found.item_id, found.title) == ("n", "green heart")
-        assert client.similar("n", k=2)
-        assert client.recommend(["n"], k=2)[0].reason_item_id == "n"
+        assert (found.item_id, found.title, found.price) == ("new-1", "green heart", 3.5)
+        assert client.similar("new-1", k=2)
+        assert client.recommend(["new-1"], k=2)[0].reason_item_id == "new-1"
 
 
 def wait_for(client, version):
-    import time
-
     for _ in range(200):
         newest = [model for model in client.models() if model.version == version]
         if len(newest) == 3 and all(model.state == "available" for model in newest):

@@ -8,46 +8,15 @@ import pytest
 import tensorflow as tf
 
 from tests.export.asking import ask, history, nothing
-from tests.export.conftest import load
-from tests.export.shop import SOLD_OUT, make_run
+from tests.export.conftest import NEW_ITEMS, load, write
+from tests.export.shop import SOLD_OUT
 from tfrec.config import ExperimentConfig
 from tfrec.errors import UserError
 from tfrec.export.bundle import FOLDER
-from tfrec.export.exporter import MODELS, export_run
+from tfrec.export.exporter import MODELS
 from tfrec.export.refresh import refresh_index
 from tfrec.export.versions import versions_of
 from tfrec.files import read_json
-
-NEW_ITEMS = pd.DataFrame(
-    {
-        "item_id": ["new-1", "item-04", SOLD_OUT, "item-00", "new-2", "", "new-1"],
-        "title": [
-            *["green heart", "usb c cable", "blue lamp", "red cotton dress", "red lamp. Delft"],
-            *["", "x"],
-        ],
-        "price": [3.5, 4.5, 4.0, 1.5, None, 1.0, 2.0],
-        "available": [True, True, True, True, False, True, True],
-    }
-)  # fmt: skip
-
-
-def write(folder, frame=NEW_ITEMS):
-    path = folder / "new.parquet"
-    frame.to_parquet(path, index=False)
-    return path
-
-
-@pytest.fixture(scope="module")
-def refreshed(tmp_path_factory):
-    """The models after a refresh with the run and its data gone, and what the refresh said."""
-    folder = tmp_path_factory.mktemp("refresh")
-    run = make_run(folder)
-    export_run(run, folder / "models")
-    for gone in ("run", "data", "events.parquet", "items.parquet"):
-        path = folder / gone
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    result = refresh_index(folder / "models", write(folder))
-    return folder / "models", result
 
 
 @pytest.fixture(scope="module")
@@ -202,12 +171,13 @@ def test_a_configuration_may_change_the_export(refreshed, tmp_path):
     shutil.copytree(models, copy)
     config = ExperimentConfig.model_validate(
         {
-            "data": {"context_columns": ["country"]},
+            "data": {"context_columns": ["country"], "user_salt": "pepper"},
             "export": {"k": 20, "keep_versions": 1, "warmup_records": 0},
         }
     )
     result = refresh_index(copy, write(tmp_path), config)
     assert list(versions_of(copy / "ranking")) == [result.exported.version]
+    assert "pepper" not in (newest(copy) / FOLDER / "config.yaml").read_text()
     similar = load(copy / "retrieval").signatures["similar"]
     answer = ask(similar, {"item_id": tf.constant(["item-00"])})
     # 14 items, less itself and what is sold out; the rest is padding.
@@ -215,10 +185,11 @@ def test_a_configuration_may_change_the_export(refreshed, tmp_path):
     assert (answer["item_id"][0, 12:] == "").all() and (answer["score"][0, 12:] < -1e8).all()
     recommend = load(copy / "recommender").signatures["serving_default"]
     shown = ask(recommend, history([["item-00"]]), nothing(1))
-    assert (shown["item_id"][0] != "").sum() == 13
-    assert (shown["score"][0, 13:] == -1.0).all()
-    assert (shown["probability_purchase"][0, 13:] == 0.0).all()
-    assert (shown["reason_item_id"][0, 13:] == "").all()
+    # Unlike the run, the new configuration leaves out what the shopper had.
+    assert (shown["item_id"][0] != "").sum() == 12 and "item-00" not in shown["item_id"]
+    assert (shown["score"][0, 12:] == -1.0).all()
+    assert (shown["probability_purchase"][0, 12:] == 0.0).all()
+    assert (shown["reason_item_id"][0, 12:] == "").all()
 
 
 @pytest.mark.parametrize("name, break_it, message", [

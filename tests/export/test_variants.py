@@ -78,7 +78,9 @@ def test_search_reads_queries_with_the_trained_bert(signatures, folder):
     np.testing.assert_allclose(answer["score"][0, 0], 1.0, atol=1e-5)
 
 
-def test_a_refresh_reads_new_texts_with_the_trained_bert(folder, tmp_path):
+def test_a_refresh_without_the_run_reads_new_texts_with_the_trained_bert(folder, tmp_path):
+    for gone in ("run", "data"):
+        (folder / gone).rename(tmp_path / gone)
     items = tmp_path / "items.csv"
     pd.DataFrame({"item_id": ["n"], "title": ["blue usb shade"]}).to_csv(items, index=False)
     refreshed = refresh_index(folder / "models", items)

@@ -66,8 +66,8 @@ def refresh_index(
     Args:
         models: the models folder.
         items: path or glob of the catalogue.
-        config: its sections `data` and `export` take the place of those that the models were
-            made with.
+        config: its sections `data`, `evaluation` and `export` take the place of those that the
+            models were made with.
 
     Raises:
         UserError: if the models, their bundle or the file cannot be used.
@@ -76,13 +76,17 @@ def refresh_index(
     bundle = Bundle.open(models)
     settings = bundle.config
     if config is not None:
-        settings = settings.model_copy(update={"data": config.data, "export": config.export})
+        # An exported configuration holds no salt.
+        data = config.data.model_copy(update={"user_salt": settings.data.user_salt})
+        settings = settings.model_copy(
+            update={"data": data, "evaluation": config.evaluation, "export": config.export}
+        )
     table, catalogue = _read(items, settings)
     before = bundle.items()
     merged = merge_items(before, table, catalogue.frame, settings.data.text_columns)
     rejects = _write_rejects(table, models)
     exported, encoded = None, 0
-    if merged.new or merged.changed or settings.export != bundle.config.export:
+    if merged.new or merged.changed or settings != bundle.config:
         exported, encoded = _publish(models, bundle, settings, merged)
     return Refreshed(
         exported=exported,
