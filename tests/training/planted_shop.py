@@ -85,7 +85,7 @@ def small_experiment(folder: Path, **sections: dict) -> ExperimentConfig:
             "neighbours": 10,
             "hidden_units": [16],
             "repeats": "count",
-            "training": {"epochs": 4, "batch_lists": 32, "learning_rate": 0.005},
+            "training": {"epochs": 12, "batch_lists": 16, "learning_rate": 0.01},
         },
         "evaluation": {"cutoffs": [5, 10], "repeats": "count", "bootstrap_samples": 20},
     }

@@ -385,16 +385,22 @@ def _predict(model: RankingModel, lists: CandidateLists) -> dict[str, np.ndarray
 
 
 def _validation(model: RankingModel, holdout: CandidateLists) -> Callable[[], dict[str, float]]:
-    """Returns a function that gives NDCG@10 of the final score on the held-out lists."""
+    """Returns a function that gives NDCG@10 of the final score on the held-out lists.
+
+    A purchase that was sent back is worth what the return penalty leaves of it, as in the score:
+    where much is returned, the best model would else be one that knows nothing of returns.
+    """
+    gain = np.max([holdout.labels[event] for event in model.target_events], axis=0)
+    if model.return_event:
+        gain = gain * (1.0 - model.config.return_penalty * holdout.labels[model.return_event])
 
     def validate() -> dict[str, float]:
         logits = {event: tf.constant(values) for event, values in _predict(model, holdout).items()}
         values = model.scores(model.probabilities(logits)).numpy()
         values = np.where(holdout.present > 0, values, -np.inf)
-        hit = np.max([holdout.labels[event] for event in model.target_events], axis=0)
         order = np.argsort(-values, axis=1, kind="stable")[:, :NDCG_CUTOFF]
         discount = 1.0 / np.log2(np.arange(NDCG_CUTOFF) + 2.0)
-        gained = np.take_along_axis(hit, order, axis=1) @ discount[: order.shape[1]]
+        gained = np.take_along_axis(gain, order, axis=1) @ discount[: order.shape[1]]
         ideal = np.concatenate([[0.0], np.cumsum(discount)])
         kept = holdout.targets > 0
         best = ideal[np.minimum(holdout.targets[kept], NDCG_CUTOFF)]

@@ -47,6 +47,7 @@ MEMORY_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 LOADING_ERRORS = (
     OSError,
     EOFError,
+    IndexError,
     KeyError,
     ValueError,
     AssertionError,
