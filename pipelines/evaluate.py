@@ -4,31 +4,20 @@ from pathlib import Path
 
 import click
 
+from pipelines.options import moved_data_option, trained_run_option
 from pipelines.running import run
 from tfrec.config import load_config
 
 
 @click.command()
-@click.option(
-    "--run",
-    "run_folder",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="RUN",
-    help="Folder of the run, as given to `tfrec train`.",
-)
+@trained_run_option
 @click.option(
     "--split",
     required=True,
     metavar="valid|test",
     help="Part of the data to measure on; look at test once, when everything is decided.",
 )
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="The run's data set, where it has moved.",
-)
+@moved_data_option
 @click.option(
     "--repeats",
     type=click.Choice(["count", "exclude"]),

@@ -4,19 +4,13 @@ from pathlib import Path
 
 import click
 
+from pipelines.options import moved_data_option, trained_run_option
 from pipelines.running import run
 from tfrec.config import load_config
 
 
 @click.command()
-@click.option(
-    "--run",
-    "run_folder",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="RUN",
-    help="Folder of the run, as given to `tfrec train`.",
-)
+@trained_run_option
 @click.option(
     "--models",
     required=True,
@@ -24,12 +18,7 @@ from tfrec.config import load_config
     metavar="DIR",
     help="Folder that a model server serves; the new version goes beside the older ones.",
 )
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="The run's data set, where it has moved.",
-)
+@moved_data_option
 @click.option(
     "--config",
     "config_file",

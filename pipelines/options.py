@@ -27,3 +27,17 @@ run_option = click.option(
 seed_option = click.option(
     "--seed", type=int, metavar="N", help="Seed of the training; the configuration's by default."
 )
+trained_run_option = click.option(
+    "--run",
+    "run_folder",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Folder of the run, as given to `tfrec train`.",
+)
+moved_data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The run's data set, where it has moved.",
+)
