@@ -169,6 +169,7 @@ def _row(item: "Recommendation") -> dict[str, Any]:
         "title": item.title,
         "price": item.price,
         "score": item.score,
+        "reason_item_id": item.reason_item_id,
         "reason": item.reason_title,
     }
 
@@ -202,7 +203,7 @@ def _answer_table(answer: Mapping[str, Any]) -> Table:
     if any(item.get("had_before") for item in items):
         extra["had before"] = lambda item: "yes" if item["had_before"] else ""
     if any(item["reason"] for item in items):
-        extra["because of"] = lambda item: item["reason"] or ""
+        extra["because of"] = _reason
     if any("ordered_then" in item for item in items):
         extra["then"] = lambda item: "✓ ordered" if item["ordered_then"] else ""
         hits = sum(item["ordered_then"] for item in items)
@@ -215,6 +216,12 @@ def _answer_table(answer: Mapping[str, Any]) -> Table:
         # Titles are data: a `[bold]` in one should be shown, not obeyed.
         table.add_row(*(Text(cell) for cell in cells + [show(item) for show in extra.values()]))
     return table
+
+
+def _reason(item: Mapping[str, Any]) -> str:
+    if item["reason_item_id"] == item["item_id"]:
+        return "its earlier orders"
+    return item["reason"] or ""
 
 
 def _table(title: str) -> Table:
