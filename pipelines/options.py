@@ -25,7 +25,10 @@ run_option = click.option(
     help="Folder of the run; both models go into it.",
 )
 seed_option = click.option(
-    "--seed", type=int, metavar="N", help="Seed of the training; the configuration's by default."
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    metavar="N",
+    help="Seed of the training; the configuration's by default.",
 )
 trained_run_option = click.option(
     "--run",

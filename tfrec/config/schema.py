@@ -188,7 +188,7 @@ class ExportConfig(Section):
 class ExperimentConfig(Section):
     """Everything that defines an experiment."""
 
-    seed: int = 42
+    seed: int = Field(default=42, ge=0, lt=2**32, description="of everything random")
     data: DataConfig = DataConfig()
     text: TextConfig = TextConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
