@@ -49,7 +49,7 @@ def command(
     """Measure the models of a run against baselines.
 
     Every model ranks the full catalogue for every shopper of the split; equal scores count
-    against it. Popularity, ItemKNN and the text vectors of an untrained BERT are measured beside
+    against it. Popularity, ItemKNN and frozen BERT vectors are measured beside
     it, tuned on the validation split.
     """
     settings = None if config_file is None else load_config(config_file).evaluation
