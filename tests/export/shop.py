@@ -118,6 +118,7 @@ def _make_retrieval(dataset: PreparedDataset, run: Path, config: ExperimentConfi
     model.build_weights()
     for seed, variable in enumerate(model.item_tower.variables + model.query_tower.variables):
         _shake(variable, seed)
+    assert model.repeat_bonus is not None
     _shake(model.repeat_bonus.variables[0], 99)
     np.save(directory.path / VECTORS, vectors)
     write_json(directory.path / SPEC, spec.model_dump())
