@@ -143,13 +143,13 @@ def test_gradients_reach_every_part(negatives):
 
 @pytest.mark.parametrize(
     ("negatives", "precision"),
-    [("full", "float32"), *((negatives, "mixed_bfloat16") for negatives in NEGATIVES)],
+    [("full", "float32"), ("full", "mixed_bfloat16"), ("sampled", "mixed_bfloat16")],
 )
 def test_training_lowers_the_loss(negatives, precision):
     model = retrieval_model(negatives=negatives, precision=precision, history_averages=[0.9])
     model.optimizer = tf.keras.optimizers.Adam(0.01)
     step = tf.function(model.train_step)
-    losses = [float(step(training_batch())["loss"]) for _ in range(40)]
+    losses = [float(step(training_batch())["loss"]) for _ in range(25)]
     assert np.isfinite(losses).all()
     assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
     for part in model.parts.values():

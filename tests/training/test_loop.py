@@ -226,7 +226,7 @@ def test_a_loss_that_is_no_number(tmp_path):
 def test_tensorboard_has_the_loss_and_the_validation(tmp_path):
     Training(tmp_path, batches=lambda epoch, skip: points(epoch, skip, 25)).run()
     (path,) = (tmp_path / "logs").iterdir()
-    steps: dict[str, list[int]] = {}
+    steps = {}
     for event in tf.compat.v1.train.summary_iterator(str(path)):
         for value in event.summary.value:
             steps.setdefault(value.tag, []).append(event.step)

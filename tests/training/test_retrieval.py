@@ -89,16 +89,17 @@ def test_frequency_is_the_share_of_training_targets(planted_run):
     assert frequency[0] == 0 and frequency.sum() == pytest.approx(1)
 
 
-@pytest.mark.parametrize(
-    "retrieval",
-    [
-        {"negatives": "sampled", "sampled_negatives": 30, "target": "next_basket"},
-        {"negatives": "in_batch", "shuffle_baskets": True, "training": {"mixed_precision": True}},
-    ],
-)
-def test_other_settings_learn_too(planted, tmp_path, retrieval):
-    training = {"epochs": 2, **retrieval.pop("training", {})}
-    config = small_experiment(tmp_path, retrieval={**retrieval, "training": training})
+def test_other_settings_learn_too(planted, tmp_path):
+    config = small_experiment(
+        tmp_path,
+        retrieval={
+            "negatives": "sampled",
+            "sampled_negatives": 30,
+            "target": "next_basket",
+            "shuffle_baskets": True,
+            "training": {"epochs": 2, "mixed_precision": True},
+        },
+    )
     run = create_run(tmp_path / "run", "retrieval", config, planted)
     summary = train_retrieval(planted, run, config)
     # In an order at random the first ten of forty items score about 0.13.
