@@ -257,3 +257,10 @@ class TestUnreadableFiles:
         (tmp_path / "model.yaml").write_bytes(b"\xff\xfe\x00")
         with pytest.raises(UserError, match=r"model\.yaml is not a text file in UTF-8"):
             load_config(tmp_path / "model.yaml")
+
+
+def test_repeat_bonus_is_refused_where_it_would_not_be_trained(tmp_path):
+    path = tmp_path / "shop.yaml"
+    path.write_text("retrieval: {repeat_bonus: true, negatives: sampled}\n", encoding="utf-8")
+    with pytest.raises(UserError, match="`retrieval`: repeat_bonus is trained with"):
+        load_config(path)

@@ -133,6 +133,14 @@ class RetrievalConfig(Section):
     )
     training: TrainingConfig = TrainingConfig()
 
+    @model_validator(mode="after")
+    def _repeat_bonus_needs_all_items(self) -> "RetrievalConfig":
+        if self.repeat_bonus and self.negatives != "full":
+            raise ValueError(
+                "repeat_bonus is trained with `negatives: full` only; set one or the other"
+            )
+        return self
+
 
 class RankingConfig(Section):
     """The ranking model: features, cross network, tasks."""
