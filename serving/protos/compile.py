@@ -1,4 +1,4 @@
-"""Compiles the two .proto files here into ``descriptors.binpb`` (needs ``grpcio-tools``).
+"""Compiles the .proto files here into ``descriptors.binpb`` (needs ``grpcio-tools``).
 
 Run it after a change: ``python -m serving.protos.compile``. The result is committed, so that
 neither a client nor a server needs a protobuf compiler.
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from serving.protos import DESCRIPTORS
 
-SOURCES = ("tensorflow.proto", "tensorflow_serving.proto")
+SOURCES = ("tensorflow.proto", "tensorflow_serving.proto", "server_config.proto")
 
 
 def compile_protos(out: Path) -> None:

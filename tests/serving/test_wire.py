@@ -5,14 +5,19 @@ import importlib.util
 import pytest
 import tensorflow as tf
 from google.protobuf.descriptor import FieldDescriptor
+from tensorflow.core.example import example_pb2
 from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, saved_model_pb2
 from tensorflow_serving.apis import (
+    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
     model_pb2,
     predict_pb2,
     prediction_log_pb2,
+    regression_pb2,
 )
 from tensorflow_serving.config import model_server_config_pb2
 
@@ -39,6 +44,15 @@ PAIRS = [
     (wire.ModelConfig, model_server_config_pb2.ModelConfig),
     (wire.ModelServerConfig, model_server_config_pb2.ModelServerConfig),
     (wire.PredictionLog, prediction_log_pb2.PredictionLog),
+    (wire.Example, example_pb2.Example),
+    (wire.ReloadConfigRequest, model_management_pb2.ReloadConfigRequest),
+    (wire.ReloadConfigResponse, model_management_pb2.ReloadConfigResponse),
+    (wire.ClassificationRequest, classification_pb2.ClassificationRequest),
+    (wire.ClassificationResponse, classification_pb2.ClassificationResponse),
+    (wire.RegressionRequest, regression_pb2.RegressionRequest),
+    (wire.RegressionResponse, regression_pb2.RegressionResponse),
+    (wire.MultiInferenceRequest, inference_pb2.MultiInferenceRequest),
+    (wire.MultiInferenceResponse, inference_pb2.MultiInferenceResponse),
 ]
 # What we leave unread is declared as its encoding: an enum as its number, a message as bytes.
 SAME_ENCODING = {
