@@ -22,26 +22,16 @@ def command(data: Path, out: Path, config: Path | None, seed: int | None, overwr
     same command is given again.
     """
     from tfrec.data.dataset import PreparedDataset
-    from tfrec.training.ranking import train_ranking
-    from tfrec.training.retrieval import load_retrieval
     from tfrec.training.run import RunDirectory
+    from tfrec.training.stages import run_ranking
 
-    first_stage = RunDirectory.open(out, "retrieval")
+    # What is missing first is said first.
+    RunDirectory.open(out, "retrieval")
     settings = load_config(config)
     dataset = PreparedDataset.open(data)
-    first_stage.check_dataset(data, dataset.checksum)
-    directory = RunDirectory.create(
-        out,
-        "ranking",
-        settings,
-        data,
-        dataset.checksum,
-        settings.seed if seed is None else seed,
-        overwrite=overwrite,
+    directory, summary, quality = run_ranking(
+        dataset, out, settings, seed=seed, overwrite=overwrite
     )
-    retrieval = load_retrieval(first_stage.path, first_stage.config, dataset.items)
-    summary, quality = train_ranking(dataset, retrieval, directory, settings)
-    directory.finish({"valid_ndcg@10": summary.best_score, **quality}, **summary.facts())
     figures = ", ".join(f"{name} {value:.4f}" for name, value in quality.items())
     click.echo(f"Ranking: {summary.sentence()}. The model is in {directory.path}.")
     click.echo(f"On held-out shoppers after calibration: {figures}")

@@ -23,21 +23,10 @@ def command(data: Path, out: Path, config: Path | None, seed: int | None, overwr
     """
     settings = load_config(config)
     from tfrec.data.dataset import PreparedDataset
-    from tfrec.training.retrieval import train_retrieval
-    from tfrec.training.run import RunDirectory
+    from tfrec.training.stages import run_retrieval
 
     dataset = PreparedDataset.open(data)
-    directory = RunDirectory.create(
-        out,
-        "retrieval",
-        settings,
-        data,
-        dataset.checksum,
-        settings.seed if seed is None else seed,
-        overwrite=overwrite,
-    )
-    summary = train_retrieval(dataset, directory, settings)
-    directory.finish({"valid_ndcg@10": summary.best_score}, **summary.facts())
+    directory, summary = run_retrieval(dataset, out, settings, seed=seed, overwrite=overwrite)
     click.echo(f"Retrieval: {summary.sentence()}. The model is in {directory.path}.")
 
 

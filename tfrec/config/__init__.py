@@ -1,6 +1,6 @@
 """Typed configuration of an experiment: one YAML file, one object a stage."""
 
-from tfrec.config.loading import dump_config, load_config
+from tfrec.config.loading import change_config, dump_config, load_config, parse_config
 from tfrec.config.schema import (
     CategoricalColumn,
     DataConfig,
@@ -23,6 +23,8 @@ __all__ = [
     "RetrievalConfig",
     "TextConfig",
     "TrainingConfig",
+    "change_config",
     "dump_config",
     "load_config",
+    "parse_config",
 ]

@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -46,10 +46,23 @@ def load_config(path: str | Path | None = None) -> ExperimentConfig:
     if path is None:
         return ExperimentConfig()
     path = Path(path)
-    content = _read(path)
+    return parse_config(_read(path), str(path))
+
+
+def parse_config(content: Any, source: str) -> ExperimentConfig:
+    """Returns the configuration in what a YAML file held.
+
+    Args:
+        content: the sections, as plain values.
+        source: where they come from, as errors name it.
+
+    Raises:
+        UserError: as `load_config`.
+    """
     if not isinstance(content, dict):
         raise UserError(
-            f"{path} should hold sections such as `retrieval:`; it holds a {type(content).__name__}"
+            f"{source} should hold sections such as `retrieval:`; it holds a "
+            f"{type(content).__name__}"
         )
     content = _without_empty_sections(content, ExperimentConfig)
     try:
@@ -57,7 +70,32 @@ def load_config(path: str | Path | None = None) -> ExperimentConfig:
         # a quoted number or a `true` for a count is a slip, not a value.
         return ExperimentConfig.model_validate_json(json.dumps(content, default=str), strict=True)
     except ValidationError as error:
-        raise UserError(f"{path}: {_first_mistake(error)}") from error
+        raise UserError(f"{source}: {_first_mistake(error)}") from error
+
+
+def change_config(
+    config: ExperimentConfig, changes: Mapping[str, Any], source: str = "the changes"
+) -> ExperimentConfig:
+    """Returns `config` with some of its values replaced.
+
+    Args:
+        config: the configuration; it stays as it is.
+        changes: new values by the paths of their keys, such as
+            ``{"retrieval.training.epochs": 3}``.
+        source: where the changes come from, as errors name it.
+
+    Raises:
+        UserError: if a key is unknown or a value is wrong.
+    """
+    content = config.model_dump(mode="json")
+    for path, value in changes.items():
+        *sections, key = path.split(".")
+        place = content
+        for section in sections:
+            inner = place.get(section)
+            place[section] = place = inner if isinstance(inner, dict) else {}
+        place[key] = value
+    return parse_config(content, source)
 
 
 def dump_config(config: BaseModel) -> str:

@@ -12,7 +12,7 @@ import tfrec
 from tfrec.config import ExperimentConfig, dump_config, load_config
 from tfrec.data.dataset import ITEMS
 from tfrec.errors import UserError
-from tfrec.export.exportable import Example, Exportable
+from tfrec.export.exportable import Exportable
 from tfrec.export.versions import versions_of
 from tfrec.files import read_json, sha256_of_file, write_json
 from tfrec.models.recommender import Ranker
@@ -113,9 +113,28 @@ class Bundle:
         retrieval = load_retrieval(self.retrieval_folder, self.config, items, text_vectors)
         return retrieval, load_ranker(self.ranking_folder, retrieval, self.config.ranking)
 
-    def examples(self) -> list[Example]:
-        """Returns the requests of the warm-up records."""
-        return read_json(self.path / EXAMPLES)
+    def exportable(
+        self, items: pd.DataFrame, text_vectors: np.ndarray, config: ExperimentConfig
+    ) -> Exportable:
+        """Returns the trained models over an item table, ready to be used or exported again.
+
+        Args:
+            items: as in `load`.
+            text_vectors: as in `load`.
+            config: the configuration to use them with.
+        """
+        retrieval, ranker = self.load(items, text_vectors)
+        return Exportable(
+            config=config,
+            items=items,
+            text_vectors=text_vectors,
+            retrieval=retrieval,
+            ranker=ranker,
+            retrieval_folder=self.retrieval_folder,
+            ranking_folder=self.ranking_folder,
+            examples=read_json(self.path / EXAMPLES),
+            origin=self.origin,
+        )
 
 
 def write_bundle(version_folder: Path, source: Exportable, bert: str) -> None:

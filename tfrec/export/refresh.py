@@ -1,7 +1,7 @@
 """Adds new products to exported models, and changes known ones, without training."""
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,6 @@ from tfrec.data.catalogue import Catalogue, build_catalogue
 from tfrec.data.table import Table
 from tfrec.errors import UserError
 from tfrec.export.bundle import Bundle
-from tfrec.export.exportable import Exportable
 from tfrec.export.exporter import Exported, export
 from tfrec.export.merging import MergedItems, merge_items
 from tfrec.files import atomic_file
@@ -118,21 +117,9 @@ def _publish(
     models: Path, bundle: Bundle, settings: ExperimentConfig, merged: MergedItems
 ) -> tuple[Exported, int]:
     vectors, encoded = _text_vectors(models, bundle, merged)
-    retrieval, ranker = bundle.load(merged.frame, vectors)
-    source = Exportable(
-        config=settings,
-        items=merged.frame,
-        text_vectors=vectors,
-        retrieval=retrieval,
-        ranker=ranker,
-        retrieval_folder=bundle.retrieval_folder,
-        ranking_folder=bundle.ranking_folder,
-        examples=bundle.examples(),
-        origin={
-            **bundle.origin,
-            "refreshed": [*bundle.origin.get("refreshed", []), bundle.version],
-        },
-    )
+    source = bundle.exportable(merged.frame, vectors, settings)
+    refreshed = [*bundle.origin.get("refreshed", []), bundle.version]
+    source = replace(source, origin={**bundle.origin, "refreshed": refreshed})
     return export(source, models), encoded
 
 

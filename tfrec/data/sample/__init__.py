@@ -4,6 +4,14 @@ import importlib.resources
 from pathlib import Path
 
 
+def sample_names() -> list[str]:
+    """Returns the names of the shipped data sets."""
+    folder = importlib.resources.files(__name__)
+    return sorted(
+        entry.name for entry in folder.iterdir() if entry.joinpath("events.parquet").is_file()
+    )
+
+
 def sample_path(name: str = "online_retail") -> Path:
     """Returns the folder of a shipped data set.
 

@@ -1,0 +1,62 @@
+"""The functions that the exported models offer, and what they read."""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from tfrec.export.exportable import Exportable
+from tfrec.export.histories import HistoryReader
+from tfrec.export.item_reader import ItemReader
+from tfrec.export.ranking import RankingSignatures
+from tfrec.export.recommender import RecommenderSignatures
+from tfrec.export.retrieval import RetrievalSignatures
+from tfrec.export.saving import Signature
+from tfrec.export.served_items import ServedItems
+from tfrec.models.recommender import Recommender, Retriever
+from tfrec.towers.bert.tower import BertTextTower
+from tfrec.towers.bert.weights import BertFiles
+
+# The recommender last: when it appears, what it may be compared with is there.
+MODELS = ("retrieval", "ranking", "recommender")
+
+
+class ServedModels:
+    """Trained models as their clients see them: by model and signature.
+
+    Args:
+        source: the trained models with their items.
+        bert: the BERT that a frozen text policy reads with.
+        scratch: folder for the assets; it must exist as long as this is used.
+
+    Attributes:
+        signatures: the signatures of each model, by name.
+        tables: what else a SavedModel of each model must hold.
+    """
+
+    def __init__(self, source: Exportable, bert: BertFiles, scratch: Path) -> None:
+        k = source.config.export.k
+        hide_history = source.config.evaluation.repeats == "exclude"
+        items = ServedItems(source.items, scratch)
+        histories = HistoryReader(items, source.retrieval.spec)
+        products = ItemReader(source.config.data, source.retrieval.spec, source.items)
+        text_tower = source.retrieval.catalogue.text_encoder or BertTextTower.from_files(
+            bert, max_tokens=source.config.text.max_tokens
+        )
+        retriever = Retriever(source.retrieval)
+        recommender = Recommender(
+            retriever, source.ranker, max(k, source.config.ranking.candidates)
+        )
+        self.signatures: dict[str, dict[str, Signature]] = {
+            "retrieval": RetrievalSignatures(
+                items, histories, products, retriever, text_tower, k, hide_history
+            ).signatures,
+            "ranking": RankingSignatures(items, histories, retriever, source.ranker).signatures,
+            "recommender": RecommenderSignatures(
+                items, histories, recommender, k, hide_history
+            ).signatures,
+        }
+        self.tables: dict[str, list[tf.Module]] = {
+            "retrieval": [items, histories, products, text_tower.tokenizer],
+            "ranking": [items, histories],
+            "recommender": [items, histories],
+        }

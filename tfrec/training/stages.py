@@ -1,0 +1,83 @@
+"""The trainings of the two models as stages of a run: from a data set to a finished folder."""
+
+from pathlib import Path
+
+from tfrec.config import ExperimentConfig
+from tfrec.data.dataset import PreparedDataset
+from tfrec.training.loop import TrainingSummary
+from tfrec.training.ranking import train_ranking
+from tfrec.training.retrieval import load_retrieval, train_retrieval
+from tfrec.training.run import RunDirectory
+
+
+def run_retrieval(
+    dataset: PreparedDataset,
+    out: str | Path,
+    config: ExperimentConfig,
+    *,
+    seed: int | None = None,
+    overwrite: bool = False,
+) -> tuple[RunDirectory, TrainingSummary]:
+    """Trains the retrieval model of a run; one that was stopped continues.
+
+    Args:
+        dataset: the prepared data set.
+        out: the run's folder.
+        config: the experiment.
+        seed: seed of the training; None for the configuration's.
+        overwrite: whether to replace a model that is already in the run.
+
+    Raises:
+        UserError: if the run holds something else and `overwrite` is false.
+    """
+    directory = _start(dataset, out, "retrieval", config, seed, overwrite)
+    summary = train_retrieval(dataset, directory, config)
+    directory.finish({"valid_ndcg@10": summary.best_score}, **summary.facts())
+    return directory, summary
+
+
+def run_ranking(
+    dataset: PreparedDataset,
+    out: str | Path,
+    config: ExperimentConfig,
+    *,
+    seed: int | None = None,
+    overwrite: bool = False,
+) -> tuple[RunDirectory, TrainingSummary, dict[str, float]]:
+    """Trains the ranking model of a run on the candidates of its finished retrieval model.
+
+    Args: those of `run_retrieval`.
+
+    Returns:
+        The model's folder, how the training went, and the quality on held-out shoppers.
+
+    Raises:
+        UserError: if there is no finished retrieval model, it was trained on other data, or the
+            run holds something else and `overwrite` is false.
+    """
+    first_stage = RunDirectory.open(out, "retrieval")
+    first_stage.check_dataset(dataset.path, dataset.checksum)
+    directory = _start(dataset, out, "ranking", config, seed, overwrite)
+    retrieval = load_retrieval(first_stage.path, first_stage.config, dataset.items)
+    summary, quality = train_ranking(dataset, retrieval, directory, config)
+    directory.finish({"valid_ndcg@10": summary.best_score, **quality}, **summary.facts())
+    return directory, summary, quality
+
+
+def _start(
+    dataset: PreparedDataset,
+    out: str | Path,
+    model: str,
+    config: ExperimentConfig,
+    seed: int | None,
+    overwrite: bool,
+) -> RunDirectory:
+    return RunDirectory.create(
+        out,
+        model,
+        config,
+        dataset.path,
+        dataset.checksum,
+        config.seed if seed is None else seed,
+        overwrite=overwrite,
+    )
