@@ -9,8 +9,20 @@ class ServerUnreachableError(ClientError):
     """No server answers at the address, or the connection broke."""
 
 
+class CertificateError(ServerUnreachableError):
+    """Client and server do not trust each other's certificates, or only one of them uses TLS."""
+
+
+class OverloadedError(ClientError):
+    """The server has too much to do, or the caller asks more often than it may."""
+
+
 class DeadlineError(ClientError):
     """The server did not answer in the time that was given."""
+
+
+class AccessError(ClientError):
+    """The caller did not say who it is, or may not do what it asked for."""
 
 
 class ModelMissingError(ClientError):

@@ -18,12 +18,11 @@ from typing import IO, Self
 from google.protobuf import text_format
 
 from serving import wire
-from serving.channel import ModelServerChannel
+from serving.client import RecommenderClient
 from serving.errors import ClientError
 from serving.model_folder import ModelFolder, find_models
 
 OFFICIAL_BINARY = "tensorflow_model_server"
-AVAILABLE = 30
 STOP_SECONDS = 15.0
 KEPT_LOG_LINES = 10_000
 PORT_TRIES = 3
@@ -124,8 +123,7 @@ class ServerProcess:
             ServerStartError: if the process ends first or takes longer than `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
-        channel = ModelServerChannel(self.address, timeout=2.0, retries=0)
-        try:
+        with RecommenderClient(self.address, timeout=2.0, retries=0) as client:
             while len(self.versions) < len(self._names):
                 if self.process.poll() is not None:
                     raise ServerStartError(self._last_words())
@@ -136,14 +134,12 @@ class ServerProcess:
                     )
                 for name in self._names:
                     with contextlib.suppress(ClientError):
-                        states = channel.status(name)
-                        available = [one.version for one in states if one.state == AVAILABLE]
+                        states = client.models([name])
+                        available = [one.version for one in states if one.state == "available"]
                         if available:
                             self.versions[name] = max(available)
                 if len(self.versions) < len(self._names):
                     time.sleep(0.05)
-        finally:
-            channel.close()
         # It was read at the start, and would stay behind if this process were killed.
         shutil.rmtree(self._scratch, ignore_errors=True)
 

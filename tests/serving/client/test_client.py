@@ -1,10 +1,11 @@
 import json
+import time
 
 import pytest
 import tensorflow as tf
 
 from serving import errors, tensors
-from serving.client import Item, ModelVersion, Recommendation, RecommenderClient
+from serving.client import Item, ModelVersion, Recommendation, RecommenderClient, calls
 from serving.process import free_port
 
 
@@ -81,7 +82,7 @@ def test_describe_tells_known_from_unknown(client):
 
 
 def test_vectors(client):
-    assert client.embed_query(["A1"]) == [0.0, -1.0, -2.0]
+    assert client.embed(["A1"]) == [0.0, -1.0, -2.0]
     assert client.embed_item("four", price=2.5, brand="x") == [4.0, 2.5]
     with pytest.raises(errors.InvalidRequestError, match="reads no column colour; it reads brand"):
         client.embed_item("four", colour="red")
@@ -156,7 +157,7 @@ def test_a_missing_model_is_named(client):
 def test_a_deadline_is_kept(client):
     forever = {"loops": tensors.make(tensors.DT_INT32, [], [2**31 - 1])}
     with pytest.raises(errors.DeadlineError, match="did not answer"):
-        client._channel.predict("kinds", "slow", forever, timeout=0.2)
+        client._connection.run(calls.predict("kinds", "slow", forever, time.monotonic() + 0.2))
 
 
 def test_the_client_costs_neither_tensorflow_nor_time(run_python):

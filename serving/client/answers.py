@@ -1,0 +1,67 @@
+"""Response messages made the typed results of `serving.client.results`."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from serving import tensors
+from serving.client.results import Item, ModelVersion, Recommendation
+
+PROBABILITY_PREFIX = "probability_"
+STATES = {0: "unknown", 10: "start", 20: "loading", 30: "available", 40: "unloading", 50: "end"}
+
+
+def recommendations(outputs: Mapping[str, Any], k: int) -> tuple[Recommendation, ...]:
+    """Reads the first row of an answer, at most `k` items; "" ids are padding."""
+    ids = tensors.values_of(outputs["item_id"])
+    scores = tensors.values_of(outputs["score"])
+    reasons = tensors.values_of(outputs["reason_item_id"]) if "reason_item_id" in outputs else None
+    probabilities = {
+        name.removeprefix(PROBABILITY_PREFIX): tensors.values_of(proto)
+        for name, proto in sorted(outputs.items())
+        if name.startswith(PROBABILITY_PREFIX)
+    }
+    answer = [
+        Recommendation(
+            item_id=_text(item_id),
+            score=float(score),
+            reason_item_id=(_text(reasons[rank]) or None) if reasons else None,
+            probabilities={name: values[rank] for name, values in probabilities.items()},
+        )
+        for rank, (item_id, score) in enumerate(zip(ids, scores, strict=True))
+        if item_id
+    ]
+    return tuple(answer[:k])
+
+
+def items(item_ids: Sequence[str], outputs: Mapping[str, Any]) -> list[Item]:
+    """Reads descriptions of `item_ids`, in their order."""
+    titles = tensors.values_of(outputs["title"])
+    prices = tensors.values_of(outputs["price"])
+    known = tensors.values_of(outputs["known"])
+    return [
+        Item(item_id, _text(title) if is_known else None, _price(price), bool(is_known))
+        for item_id, title, price, is_known in zip(item_ids, titles, prices, known, strict=True)
+    ]
+
+
+def model_versions(name: str, statuses: Sequence[Any]) -> list[ModelVersion]:
+    """Reads the ModelVersionStatus messages of one model."""
+    return [
+        ModelVersion(
+            name,
+            status.version,
+            STATES.get(status.state, "unknown"),
+            status.status.error_message,
+        )
+        for status in statuses
+    ]
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", errors="replace")
+
+
+def _price(value: float) -> float | None:
+    # Seven digits are what a float32 holds: 0.99 came as 0.9900000095367432.
+    return None if math.isnan(value) else float(f"{value:.7g}")

@@ -1,0 +1,285 @@
+"""What a client can ask, written once for the blocking and the asynchronous client."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from serving import tensors
+from serving.client import answers, calls, naming, requests
+from serving.client.calls import Operation
+from serving.client.naming import RETRIEVAL
+from serving.client.results import Item, ModelVersion, Recommendations
+from serving.client.schema import Schema
+from serving.errors import InvalidRequestError, ModelMissingError
+
+RECOMMENDER = "recommender"
+RANKING = "ranking"
+SERVING_DEFAULT = "serving_default"
+
+
+class Operations:
+    """The questions to one server, as generators that a connection runs."""
+
+    def __init__(self, address: str, timeout: float) -> None:
+        """Prepares questions to `address` that have `timeout` seconds unless they say otherwise."""
+        self._address = address
+        self._timeout = timeout
+        self._schema = Schema(address)
+
+    def recommend(
+        self,
+        history: Sequence[str],
+        events: Sequence[str] | None = None,
+        timestamps: Sequence[int] | None = None,
+        *,
+        k: int = 10,
+        exclude: Sequence[str] = (),
+        context: Mapping[str, str] | None = None,
+        model: str = RECOMMENDER,
+        titles: bool = True,
+        strict: bool = True,
+        timeout: float | None = None,
+    ) -> Operation[Recommendations]:
+        """Returns what a shopper with this history may want next, best first.
+
+        Args:
+            history: item ids, oldest first; may be empty.
+            events: what the shopper did with each, such as ``"purchase"``; None if not known.
+            timestamps: when, in unix seconds; None if not known.
+            k: how many items at most. The model answers with a fixed number, usually 100.
+            exclude: item ids that must not be recommended.
+            context: values of the model's context features, such as ``{"country": "France"}``.
+            model: ``"recommender"`` (retrieval, ranking and display order) or ``"retrieval"``.
+            titles: whether to ask for names and prices, too (one more call).
+            strict: whether a history of unknown items only is an error; otherwise it is answered
+                like an empty one. Only noticed with `titles`.
+            timeout: deadline of the whole operation in seconds; None for the client's.
+
+        Returns:
+            At most `k` recommendations.
+
+        Raises:
+            UnknownItemError: if the history has items and the server knows none of them.
+            ClientError: if an argument is wrong or the server cannot answer.
+        """
+        requests.check_k(k)
+        deadline = self._deadline(timeout)
+        inputs = {
+            **requests.history(history, events, timestamps),
+            "exclude_item_id": requests.row(exclude),
+        }
+        answer = yield from self._ask(model, SERVING_DEFAULT, inputs, context, k, deadline)
+        if not titles:
+            return answer
+        return (yield from naming.with_titles(answer, history, self._address, strict, deadline))
+
+    def search(
+        self,
+        query: str,
+        history: Sequence[str] = (),
+        events: Sequence[str] | None = None,
+        timestamps: Sequence[int] | None = None,
+        *,
+        k: int = 10,
+        context: Mapping[str, str] | None = None,
+        titles: bool = True,
+        timeout: float | None = None,
+    ) -> Operation[Recommendations]:
+        """Returns the items that fit a text, best first.
+
+        Args:
+            query: words, in the language of the product descriptions.
+            history: item ids of the shopper, oldest first, if the answer should lean to them.
+            events: as in `recommend`.
+            timestamps: as in `recommend`.
+            k: how many items at most.
+            context: as in `recommend`.
+            titles: as in `recommend`.
+            timeout: as in `recommend`.
+
+        Raises:
+            ClientError: if an argument is wrong or the server cannot answer.
+        """
+        requests.check_k(k)
+        deadline = self._deadline(timeout)
+        if not query.strip():
+            raise InvalidRequestError("the query is empty; say what to look for")
+        inputs = {
+            "query": requests.column([query]),
+            **requests.history(history, events, timestamps),
+        }
+        answer = yield from self._ask(RETRIEVAL, "search", inputs, context, k, deadline)
+        if not titles:
+            return answer
+        return (yield from naming.with_titles(answer, (), self._address, True, deadline))
+
+    def similar(
+        self, item_id: str, *, k: int = 10, titles: bool = True, timeout: float | None = None
+    ) -> Operation[Recommendations]:
+        """Returns the items that are most like an item, best first.
+
+        Raises:
+            UnknownItemError: if the server does not know the item (only noticed with `titles`).
+            ClientError: if an argument is wrong or the server cannot answer.
+        """
+        requests.check_k(k)
+        deadline = self._deadline(timeout)
+        inputs = {"item_id": requests.column([item_id])}
+        answer = yield from self._ask(RETRIEVAL, "similar", inputs, None, k, deadline)
+        if not titles:
+            return answer
+        return (yield from naming.with_titles(answer, (item_id,), self._address, True, deadline))
+
+    def rank(
+        self,
+        history: Sequence[str],
+        candidates: Sequence[str],
+        events: Sequence[str] | None = None,
+        timestamps: Sequence[int] | None = None,
+        *,
+        context: Mapping[str, str] | None = None,
+        titles: bool = False,
+        timeout: float | None = None,
+    ) -> Operation[Recommendations]:
+        """Returns the candidates in the order in which the shopper may want them.
+
+        Args:
+            history: as in `recommend`.
+            candidates: item ids to order, at least one.
+            events: as in `recommend`.
+            timestamps: as in `recommend`.
+            context: as in `recommend`.
+            titles: as in `recommend`.
+            timeout: as in `recommend`.
+
+        Returns:
+            Every candidate, best first, with its score and probabilities.
+
+        Raises:
+            ClientError: if an argument is wrong or the server cannot answer.
+        """
+        deadline = self._deadline(timeout)
+        if not candidates:
+            raise InvalidRequestError("there is no candidate to rank; give at least one item id")
+        inputs = {
+            **requests.history(history, events, timestamps),
+            "candidate_item_id": requests.row(candidates),
+        }
+        response = yield from self._schema.predict(
+            RANKING, SERVING_DEFAULT, inputs, context or {}, deadline
+        )
+        outputs = {**response.outputs, "item_id": inputs["candidate_item_id"]}
+        items = answers.recommendations(outputs, len(candidates))
+        best_first = sorted(items, key=lambda item: item.score, reverse=True)
+        answer = Recommendations(tuple(best_first), RANKING, response.model_spec.version.value)
+        if not titles:
+            return answer
+        return (yield from naming.with_titles(answer, history, self._address, True, deadline))
+
+    def describe(
+        self, item_ids: Sequence[str], *, timeout: float | None = None
+    ) -> Operation[list[Item]]:
+        """Returns what the server knows of each item, in the order given.
+
+        Raises:
+            ClientError: if the server cannot answer.
+        """
+        return (yield from naming.describe(item_ids, self._deadline(timeout)))
+
+    def embed(
+        self,
+        history: Sequence[str],
+        events: Sequence[str] | None = None,
+        timestamps: Sequence[int] | None = None,
+        *,
+        context: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Operation[list[float]]:
+        """Returns a shopper's unit vector, whose dot product with an item's is its score.
+
+        Raises:
+            ClientError: if an argument is wrong or the server cannot answer.
+        """
+        deadline = self._deadline(timeout)
+        inputs = requests.history(history, events, timestamps)
+        response = yield from self._schema.predict(
+            RETRIEVAL, "embed_query", inputs, context or {}, deadline
+        )
+        return tensors.values_of(response.outputs["embedding"])
+
+    def embed_item(
+        self,
+        title: str,
+        *,
+        price: float | None = None,
+        timeout: float | None = None,
+        **columns: str,
+    ) -> Operation[list[float]]:
+        """Returns the unit vector of an item that need not be in the catalogue.
+
+        Args:
+            title: the item's name.
+            price: its price; None if not known.
+            timeout: as in `recommend`.
+            **columns: other texts that the model reads, such as ``description``, ``brand`` and
+                ``categories``.
+
+        Raises:
+            InvalidRequestError: if the model reads no such column.
+            ClientError: if the server cannot answer.
+        """
+        deadline = self._deadline(timeout)
+        accepted = yield from self._schema.inputs(RETRIEVAL, "embed_item", deadline)
+        unknown = sorted(set(columns) - accepted)
+        if unknown:
+            raise InvalidRequestError(
+                f"the model reads no column {', '.join(unknown)}; it reads "
+                f"{', '.join(sorted(accepted))}"
+            )
+        texts = {**dict.fromkeys(accepted - {"price"}, ""), **columns, "title": title}
+        inputs = {name: requests.column([text]) for name, text in texts.items()}
+        if "price" in accepted:
+            inputs["price"] = requests.price(price)
+        response = yield from calls.predict(RETRIEVAL, "embed_item", inputs, deadline)
+        return tensors.values_of(response.outputs["embedding"])
+
+    def models(
+        self,
+        names: Sequence[str] = (RECOMMENDER, RETRIEVAL, RANKING),
+        *,
+        timeout: float | None = None,
+    ) -> Operation[list[ModelVersion]]:
+        """Returns every version of the named models that the server has seen, newest first.
+
+        Names that the server does not serve are left out.
+
+        Raises:
+            ClientError: if the server cannot answer.
+        """
+        deadline = self._deadline(timeout)
+        versions: list[ModelVersion] = []
+        for name in names:
+            try:
+                statuses = yield from calls.status(name, deadline)
+            except ModelMissingError:
+                continue
+            versions.extend(answers.model_versions(name, statuses))
+        return versions
+
+    def _ask(
+        self,
+        model: str,
+        signature: str,
+        inputs: Mapping[str, Any],
+        context: Mapping[str, str] | None,
+        k: int,
+        deadline: float,
+    ) -> Operation[Recommendations]:
+        response = yield from self._schema.predict(
+            model, signature, inputs, context or {}, deadline
+        )
+        items = answers.recommendations(response.outputs, k)
+        return Recommendations(items, model, response.model_spec.version.value)
+
+    def _deadline(self, timeout: float | None) -> float:
+        return time.monotonic() + (self._timeout if timeout is None else timeout)

@@ -1,0 +1,54 @@
+"""Arguments of a client's user, checked and made tensors."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from serving import tensors
+from serving.errors import InvalidRequestError
+
+
+def check_k(k: int) -> None:
+    """Raises `InvalidRequestError` unless `k` is positive."""
+    if k < 1:
+        raise InvalidRequestError(f"k should be a positive integer, not {k}")
+
+
+def column(values: Sequence[str]) -> Any:
+    """Returns strings as a [B] tensor."""
+    return tensors.make(tensors.DT_STRING, [len(values)], values)
+
+
+def row(values: Sequence[str]) -> Any:
+    """Returns one row of strings as a [1, L] tensor; "" stands in where there is none."""
+    values = values or [""]
+    return tensors.make(tensors.DT_STRING, [1, len(values)], values)
+
+
+def price(value: float | None) -> Any:
+    """Returns a price as a [1] tensor; NaN stands for one that is not known."""
+    return tensors.make(tensors.DT_FLOAT, [1], [math.nan if value is None else value])
+
+
+def history(
+    items: Sequence[str], events: Sequence[str] | None, timestamps: Sequence[int] | None
+) -> dict[str, Any]:
+    """Returns the three history tensors, each [1, L] with L at least 1.
+
+    Raises:
+        InvalidRequestError: if their lengths differ, or a single string was given for a list.
+    """
+    if isinstance(items, str):
+        raise InvalidRequestError(f"a history should be a list of item ids, not the text {items!r}")
+    for name, values in (("events", events), ("timestamps", timestamps)):
+        if values is not None and len(values) != len(items):
+            raise InvalidRequestError(
+                f"{name} should have one entry an item of the history: {len(items)}, "
+                f"not {len(values)}"
+            )
+    times = list(timestamps) if timestamps else [0] * max(1, len(items))
+    return {
+        "history_item_id": row(items),
+        "history_event": row(events or [""] * len(items)),
+        "history_timestamp": tensors.make(tensors.DT_INT64, [1, len(times)], times),
+    }
