@@ -21,6 +21,25 @@ def test_files_are_sorted_and_complete(dataset):
     assert len(dataset.histories("train")) == dataset.manifest.splits["train"].shoppers
 
 
+def test_histories_are_read_once_and_cannot_be_changed(dataset):
+    train = dataset.histories("train")
+    assert dataset.histories("train") is train
+    assert dataset.histories("valid") is not train
+    for values in (train.user, train.item, train.context["country"]):
+        with pytest.raises(ValueError, match="read-only"):
+            values[0] = values[0]
+
+
+def test_histories_that_are_too_large_are_not_kept(dataset, monkeypatch):
+    size = dataset.histories("train").nbytes
+    again = PreparedDataset.open(dataset.path)
+    monkeypatch.setattr("tfrec.data.dataset.KEPT_BYTES", size)
+    train, valid = again.histories("train"), again.histories("valid")
+    assert again.histories("train") is train
+    assert again.histories("valid") is not valid
+    assert again.histories("valid").item.tolist() == valid.item.tolist()
+
+
 def test_an_unknown_split_is_answered_with_the_known_ones(dataset):
     with pytest.raises(UserError, match="there is no split 'dev'; choose one of train, valid, te"):
         dataset.files("dev")

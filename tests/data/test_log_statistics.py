@@ -59,25 +59,6 @@ def test_returns_make_no_neighbours():
     assert neighbours_of(LogStatistics.build(dataset, 3), 1) == {3: 1 / np.sqrt(2)}
 
 
-def test_neighbours_of_a_large_catalogue_are_those_of_numpy():
-    """More items than a block holds."""
-    random = np.random.default_rng(0)
-    size = 1500
-    pasts = [random.choice(size, 20, replace=False) + 1 for _ in range(150)]
-    found = LogStatistics.build(make_dataset([past.tolist() for past in pasts], size), 50)
-    had = np.zeros((150, size + 1))
-    for shopper, past in enumerate(pasts):
-        had[shopper, past] = 1
-    norms = np.sqrt(had.sum(axis=0))
-    cosine = had.T @ had / np.maximum(np.outer(norms, norms), 1e-9)
-    np.fill_diagonal(cosine, 0)
-    for item in (1, 700, 1024, 1025, 1500):
-        kept = np.sort(found.similarity[item])[::-1]
-        np.testing.assert_allclose(kept, np.sort(cosine[item])[::-1][:50], atol=1e-6)
-        for other, value in zip(found.neighbours[item], found.similarity[item], strict=True):
-            assert value == pytest.approx(cosine[item, other] if other else 0, abs=1e-6)
-
-
 def test_counts_and_trend():
     # Item 1: hits 100, 20, 10 and 0 days ago. Item 2: 90 days ago, and it was returned. Item 3:
     # nothing but a return, of a purchase before the log began.

@@ -2,12 +2,10 @@ from math import sqrt
 
 import numpy as np
 import pytest
-from scipy import sparse
 
 from tests.evaluation.small_shop import RETURN, make_histories, make_shop
 from tfrec.evaluation.baselines import ItemKNN, Popularity, TextKNN
-from tfrec.evaluation.baselines.history import history_matrix
-from tfrec.evaluation.baselines.item_knn import ItemKNNSettings, common_shoppers, nearest
+from tfrec.evaluation.baselines.item_knn import ItemKNNSettings
 
 PLAIN = ItemKNNSettings(shrinkage=0.0, length_exponent=0.0)
 
@@ -23,23 +21,6 @@ TRAIN = [[1, 2], [1, 2, 2], [1, 3], [(1, RETURN), 4]]
 @pytest.fixture
 def shop():
     return make_shop(5, TRAIN, [[]], [[1]])
-
-
-class TestHistoryMatrix:
-    def test_weights_fall_by_the_decay_and_add_up(self):
-        histories = make_histories([[1, 2, 1], [], [3]])
-        matrix = history_matrix(histories, 4, decay=0.5).toarray()
-        assert matrix.tolist() == [[0, 1 / 4 + 1, 1 / 2, 0], [0, 0, 0, 0], [0, 0, 0, 1]]
-
-    def test_other_events_are_no_step(self):
-        histories = make_histories([[1, (2, RETURN), 3, (1, RETURN)]])
-        matrix = history_matrix(histories, 4, decay=0.5, events=[1]).toarray()
-        assert matrix.tolist() == [[0, 1 / 2, 0, 1]]
-
-    def test_an_old_event_fades_without_overflow(self):
-        histories = make_histories([[1] + [2] * 5000])
-        matrix = history_matrix(histories, 3, decay=0.5).toarray()
-        assert matrix[0].tolist() == pytest.approx([0, 0, 2])
 
 
 class TestPopularity:
@@ -94,28 +75,6 @@ class TestItemKNN:
         assert np.flatnonzero(similarity[1]).tolist() == [1, 2]
         none = ItemKNN.fit(shop, plain(neighbours=0)).similarity.toarray()
         assert np.allclose(none, np.diag([0, 1, 1, 1, 1, 0]))
-
-    def test_neighbours_are_those_of_a_plain_sort(self):
-        generator = np.random.default_rng(0)
-        chosen = sparse.csr_matrix(generator.random((40, 25)) < 0.3)
-        common = common_shoppers(chosen)
-        full = nearest(common, neighbours=None, shrinkage=1.0).toarray()
-        cut = nearest(common, neighbours=5, shrinkage=1.0).toarray()
-        for item in range(25):
-            others = [j for j in range(25) if j != item and full[item, j] > 0]
-            best = sorted(others, key=lambda j: (-full[item, j], j))[:5]
-            assert np.flatnonzero(cut[item]).tolist() == sorted([item, *best])
-            assert cut[item, best].tolist() == full[item, best].tolist()
-
-    def test_a_shopper_of_many_items_links_less(self):
-        # The first shopper has two items, the second one: weights 1/2 and 1, events' mean 2/3.
-        chosen = sparse.csr_matrix([[1, 1], [3, 0]])
-        common = common_shoppers(chosen, length_exponent=1.0).toarray()
-        assert common.tolist() == [
-            pytest.approx([(1 / 2 + 1) * 3 / 2, 1 / 2 * 3 / 2]),
-            pytest.approx([1 / 2 * 3 / 2, 1 / 2 * 3 / 2]),
-        ]
-        assert common_shoppers(chosen).toarray().tolist() == [[2, 1], [1, 1]]
 
     def test_wrong_settings_say_what_was_received(self):
         with pytest.raises(ValueError, match="neighbours=-1"):

@@ -15,6 +15,8 @@ from tfrec.files import read_json
 ITEMS = "items.parquet"
 VOCABULARIES = "vocabularies.json"
 VALUES_SUFFIX = "__values"
+KEPT_BYTES = 2**30
+"""Histories that an open data set keeps in memory: some 20 million events."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class PreparedDataset:
     def __init__(self, path: Path, manifest: Manifest):
         self.path = path
         self.manifest = manifest
+        self._histories: dict[str, Histories] = {}
 
     @classmethod
     def open(cls, path: str | Path, *, verify: bool = False) -> "PreparedDataset":
@@ -121,14 +124,25 @@ class PreparedDataset:
     def histories(self, split: str) -> Histories:
         """Reads all shoppers of a split into memory, in record order.
 
+        The arrays are read-only and shared: as long as the splits together are no larger than
+        `KEPT_BYTES`, they are read from disk once.
+
         Raises:
             UserError: if there is no such split.
         """
-        return read_histories(
+        kept = self._histories.get(split)
+        if kept is not None:
+            return kept
+        histories = read_histories(
             self.files(split),
             context=self.context_columns,
             targets=split != "train",
         )
+        histories.freeze()
+        already = sum(other.nbytes for other in self._histories.values())
+        if already + histories.nbytes <= KEPT_BYTES:
+            self._histories[split] = histories
+        return histories
 
     def item_index(self) -> dict[str, int]:
         """Returns the item index (from 1) of every item id."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse
 
+from tfrec.data.cooccurrence import history_matrix, neighbour_table
 from tfrec.data.dataset import PreparedDataset
 from tfrec.data.records import Histories
 from tfrec.files import atomic_file
@@ -40,9 +40,10 @@ class LogStatistics:
             neighbours: how many neighbours to keep of each item.
         """
         histories = dataset.histories("train")
-        hits = np.isin(histories.event, dataset.target_event_indices)
-        nearest, similarity = _nearest_neighbours(histories, hits, dataset.num_items, neighbours)
-        return cls(nearest, similarity, _item_statistics(histories, hits, dataset))
+        targets = dataset.target_event_indices
+        chosen = history_matrix(histories, dataset.num_items + 1, events=targets)
+        hits = np.isin(histories.event, targets)
+        return cls(*neighbour_table(chosen, neighbours), _item_statistics(histories, hits, dataset))
 
     def save(self, path: Path) -> None:
         """Writes the arrays to the file `path`, atomically."""
@@ -77,37 +78,6 @@ def _typical_item(items: np.ndarray) -> np.ndarray:
         :, ITEM_STATISTICS.index("return_rate")
     ].mean()
     return typical.astype(np.float32)
-
-
-def _nearest_neighbours(
-    histories: Histories, hits: np.ndarray, num_items: int, count: int
-) -> tuple[np.ndarray, np.ndarray]:
-    shopper = np.repeat(np.arange(len(histories)), histories.lengths)
-    matrix = scipy.sparse.csr_matrix(
-        (np.ones(int(hits.sum()), np.float32), (shopper[hits], histories.item[hits])),
-        shape=(len(histories), num_items + 1),
-    )
-    matrix.data[:] = 1.0
-    norms = np.sqrt(np.asarray(matrix.sum(axis=0)).ravel())
-    scale = scipy.sparse.diags(np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0))
-    unit = (matrix @ scale).tocsc()
-    nearest = np.zeros((num_items + 1, count), np.int32)
-    similarity = np.zeros((num_items + 1, count), np.float32)
-    block = 1024
-    for start in range(0, num_items + 1, block):
-        rows = (unit[:, start : start + block].T @ unit).tocsr()
-        for offset in range(rows.shape[0]):
-            item = start + offset
-            columns = rows.indices[rows.indptr[offset] : rows.indptr[offset + 1]]
-            values = rows.data[rows.indptr[offset] : rows.indptr[offset + 1]]
-            other = columns != item
-            columns, values = columns[other], values[other]
-            if len(values) > count:
-                top = np.argpartition(-values, count)[:count]
-                columns, values = columns[top], values[top]
-            nearest[item, : len(columns)] = columns
-            similarity[item, : len(values)] = values
-    return nearest, similarity
 
 
 def _item_statistics(

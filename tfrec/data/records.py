@@ -5,7 +5,7 @@ TensorFlow is imported inside the functions, so that reading a manifest stays li
 
 import errno
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +59,20 @@ class Histories:
     def lengths(self) -> np.ndarray:
         """int64 `[U]`, events in each history."""
         return np.diff(self.offsets)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return sum(values.nbytes for values in self._arrays())
+
+    def freeze(self) -> None:
+        """Makes all arrays read-only, so that many readers can share them."""
+        for values in self._arrays():
+            values.flags.writeable = False
+
+    def _arrays(self) -> list[np.ndarray]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return [*values.pop("context").values(), *values.values()]
 
     def history(self, i: int) -> slice:
         """Returns where the history of shopper `i` is in the flat arrays."""

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from tfrec.data.records import Histories
 
 
+class NoCasesError(UserError):
+    """Nobody is left whom a model could be evaluated on."""
+
+
 @dataclass(frozen=True)
 class Cases:
     """The evaluation cases of a split: shoppers with at least one target.
@@ -85,7 +89,8 @@ class Cases:
             subset: positions in the split to evaluate; None for all.
 
         Raises:
-            UserError: if the split has no targets, or does not exist.
+            NoCasesError: if no shopper has a target.
+            UserError: if the split does not exist, or has no targets by design.
         """
         if split == "train":
             raise UserError(
@@ -106,7 +111,7 @@ class Cases:
         counts = np.bincount(pairs // width, minlength=len(histories))
         kept = np.flatnonzero(counts)
         if len(kept) == 0:
-            raise UserError(
+            raise NoCasesError(
                 f"the split `{split}` has no shopper with a target to evaluate "
                 f"(repeats={config.repeats}, {len(histories)} shoppers)"
             )

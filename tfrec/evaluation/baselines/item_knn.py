@@ -1,6 +1,5 @@
 """The neighbourhood baseline: items that the same shoppers chose."""
 
-import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from tfrec.evaluation.baselines.history import history_matrix
+from tfrec.data.cooccurrence import common_shoppers, history_matrix, nearest
 from tfrec.evaluation.baselines.popularity import popularity_tie_break
 
 if TYPE_CHECKING:
@@ -125,74 +124,3 @@ class ItemKNNFitter:
 
     def _count_common(self, length_exponent: float) -> sparse.csr_matrix:
         return common_shoppers(self._chosen, length_exponent=length_exponent)
-
-
-def common_shoppers(
-    chosen: sparse.csr_matrix, *, length_exponent: float = 0.0
-) -> sparse.csr_matrix:
-    """Returns how many shoppers every pair of items has in common.
-
-    Args:
-        chosen: sparse `[num_shoppers, num_columns]`; any non-zero counts as one.
-        length_exponent: a shopper of ``n`` items weighs ``n ** -length_exponent``; weights are
-            scaled so that the events keep a mean weight of 1.
-
-    Returns:
-        float32 sparse `[num_columns, num_columns]`, symmetric, sorted; the diagonal holds the
-        (weighted) shoppers of each item.
-    """
-    binary = sparse.csr_matrix(chosen, dtype=np.float32, copy=True)
-    binary.sum_duplicates()
-    binary.data[:] = 1.0
-    if length_exponent and binary.nnz:
-        lengths = np.diff(binary.indptr)
-        weights = np.repeat(np.maximum(lengths, 1.0) ** -length_exponent, lengths)
-        binary.data = np.sqrt(weights / weights.mean()).astype(np.float32)
-    common = sparse.csr_matrix(binary.T @ binary)
-    common.sort_indices()
-    return common
-
-
-def nearest(
-    common: sparse.csr_matrix, *, neighbours: int | None, shrinkage: float
-) -> sparse.csr_matrix:
-    """Returns the shrunk cosine between items, cut to the nearest ones of every item.
-
-    Args:
-        common: from `common_shoppers`.
-        neighbours: kept for every item besides itself, ties going to the lower index; None
-            keeps all.
-        shrinkage: added to the denominator.
-
-    Returns:
-        float32 sparse, of the shape of `common`; row ``i`` holds the neighbours of item ``i``
-        and its own shrunk similarity.
-    """
-    norms = np.sqrt(common.diagonal())
-    similarity = common.copy()
-    rows = np.repeat(np.arange(common.shape[0]), np.diff(common.indptr))
-    similarity.data = common.data / (norms[rows] * norms[common.indices] + np.float32(shrinkage))
-    if neighbours is None:
-        return similarity
-    kept = similarity.indices == rows
-    for start, stop in itertools.pairwise(similarity.indptr):
-        # An item takes no neighbour's place in its own row.
-        others = start + np.flatnonzero(~kept[start:stop])
-        kept[others[_largest(similarity.data[others], neighbours)]] = True
-    sizes = np.bincount(rows[kept], minlength=common.shape[0])
-    offsets = np.concatenate([[0], np.cumsum(sizes)])
-    return sparse.csr_matrix(
-        (similarity.data[kept], similarity.indices[kept], offsets), shape=common.shape
-    )
-
-
-def _largest(values: np.ndarray, count: int) -> np.ndarray:
-    """Returns the positions of the `count` largest values, ties going to the lower position."""
-    if len(values) <= count:
-        return np.arange(len(values))
-    if count == 0:
-        return np.zeros(0, dtype=np.int64)
-    threshold = -np.partition(-values, count - 1)[count - 1]
-    above = np.flatnonzero(values > threshold)
-    tied = np.flatnonzero(values == threshold)[: count - len(above)]
-    return np.concatenate([above, tied])

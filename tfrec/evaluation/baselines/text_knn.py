@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfrec.evaluation.baselines.history import history_matrix
+from tfrec.data.cooccurrence import history_matrix
 from tfrec.evaluation.baselines.popularity import popularity_tie_break
 
 if TYPE_CHECKING:

@@ -1,0 +1,160 @@
+"""Counts which items the same shoppers chose, and finds every item's neighbours by it.
+
+The ItemKNN baseline, the memory of the retrieval model and the features of the ranking model all
+read these counts.
+"""
+
+import numpy as np
+from scipy import sparse
+
+from tfrec.data.records import Histories
+
+BLOCK = 1024
+"""Items whose common shoppers are held at once where only their neighbours are kept."""
+
+
+def history_matrix(
+    histories: Histories,
+    width: int,
+    *,
+    decay: float = 1.0,
+    events: list[int] | None = None,
+) -> sparse.csr_matrix:
+    """Returns the weights of the items in every history.
+
+    Args:
+        histories: the shoppers' pasts.
+        width: number of items plus one.
+        decay: an event weighs `decay` times the event after it; the last one weighs 1.
+        events: 1-based indices of the event types that count; None for all.
+
+    Returns:
+        float32 `[len(histories), width]`; an item's weight is the sum over its events.
+    """
+    offsets, item = histories.offsets, histories.item
+    row = np.repeat(np.arange(len(histories)), histories.lengths)
+    if events is not None:
+        kept = np.isin(histories.event, events)
+        row, item = row[kept], item[kept]
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(histories)))])
+    steps_back = offsets[row + 1] - 1 - np.arange(len(row))
+    weight = np.power(decay, steps_back).astype(np.float32)
+    return sparse.csr_matrix((weight, (row, item)), shape=(len(histories), width))
+
+
+def common_shoppers(
+    chosen: sparse.csr_matrix, *, length_exponent: float = 0.0
+) -> sparse.csr_matrix:
+    """Returns how many shoppers every pair of items has in common.
+
+    Args:
+        chosen: sparse `[num_shoppers, num_columns]`; any non-zero counts as one.
+        length_exponent: a shopper of ``n`` items weighs ``n ** -length_exponent``; weights are
+            scaled so that the events keep a mean weight of 1.
+
+    Returns:
+        float32 sparse `[num_columns, num_columns]`, symmetric, sorted; the diagonal holds the
+        (weighted) shoppers of each item.
+    """
+    binary = _binary(chosen)
+    if length_exponent and binary.nnz:
+        lengths = np.diff(binary.indptr)
+        weights = np.repeat(np.maximum(lengths, 1.0) ** -length_exponent, lengths)
+        binary.data = np.sqrt(weights / weights.mean()).astype(np.float32)
+    common = sparse.csr_matrix(binary.T @ binary)
+    common.sort_indices()
+    return common
+
+
+def nearest(
+    common: sparse.csr_matrix, *, neighbours: int | None, shrinkage: float
+) -> sparse.csr_matrix:
+    """Returns the shrunk cosine between items, cut to the nearest ones of every item.
+
+    Args:
+        common: from `common_shoppers`.
+        neighbours: kept for every item besides itself, ties going to the lower index; None
+            keeps all.
+        shrinkage: added to the denominator.
+
+    Returns:
+        float32 sparse, of the shape of `common`; row ``i`` holds the neighbours of item ``i``
+        and its own shrunk similarity.
+    """
+    norms = np.sqrt(common.diagonal())
+    similarity = _cosines(common, norms, norms, shrinkage)
+    if neighbours is None:
+        return similarity
+    rows = np.repeat(np.arange(common.shape[0]), np.diff(common.indptr))
+    kept = similarity.indices == rows
+    for item in range(common.shape[0]):
+        # An item takes no neighbour's place in its own row.
+        kept[_neighbour_places(similarity, item, item, neighbours)] = True
+    sizes = np.bincount(rows[kept], minlength=common.shape[0])
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    return sparse.csr_matrix(
+        (similarity.data[kept], similarity.indices[kept], offsets), shape=common.shape
+    )
+
+
+def neighbour_table(chosen: sparse.csr_matrix, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the nearest items of every item by plain cosine, in the memory of a table.
+
+    Args:
+        chosen: sparse `[num_shoppers, num_columns]`; any non-zero counts as one.
+        count: neighbours kept for every item, itself not among them, ties going to the lower
+            index.
+
+    Returns:
+        int32 `[num_columns, count]`, 0 where an item has fewer, and float32 of the same shape,
+        their cosines.
+    """
+    binary = _binary(chosen).tocsc()
+    norms = np.sqrt(np.asarray(binary.sum(axis=0)).ravel())
+    items = np.zeros((binary.shape[1], count), np.int32)
+    cosines = np.zeros(items.shape, np.float32)
+    for start in range(0, len(items), BLOCK):
+        stop = min(start + BLOCK, len(items))
+        common = sparse.csr_matrix(binary[:, start:stop].T @ binary)
+        common.sort_indices()
+        similarity = _cosines(common, norms[start:stop], norms, 0.0)
+        for item in range(start, stop):
+            places = _neighbour_places(similarity, item - start, item, count)
+            items[item, : len(places)] = similarity.indices[places]
+            cosines[item, : len(places)] = similarity.data[places]
+    return items, cosines
+
+
+def _binary(chosen: sparse.csr_matrix) -> sparse.csr_matrix:
+    binary = sparse.csr_matrix(chosen, dtype=np.float32, copy=True)
+    binary.sum_duplicates()
+    binary.data[:] = 1.0
+    return binary
+
+
+def _cosines(
+    common: sparse.csr_matrix, row_norms: np.ndarray, column_norms: np.ndarray, shrinkage: float
+) -> sparse.csr_matrix:
+    cosines = common.copy()
+    products = np.repeat(row_norms, np.diff(common.indptr)) * column_norms[common.indices]
+    cosines.data = common.data / (products + np.float32(shrinkage))
+    return cosines
+
+
+def _neighbour_places(similarity: sparse.csr_matrix, row: int, item: int, count: int) -> np.ndarray:
+    """Returns where in `similarity.data` the nearest items of `item`, which has `row`, are."""
+    start, stop = similarity.indptr[row], similarity.indptr[row + 1]
+    others = start + np.flatnonzero(similarity.indices[start:stop] != item)
+    return others[_largest(similarity.data[others], count)]
+
+
+def _largest(values: np.ndarray, count: int) -> np.ndarray:
+    """Returns the positions of the `count` largest values, ties going to the lower position."""
+    if len(values) <= count:
+        return np.arange(len(values))
+    if count == 0:
+        return np.zeros(0, dtype=np.int64)
+    threshold = -np.partition(-values, count - 1)[count - 1]
+    above = np.flatnonzero(values > threshold)
+    tied = np.flatnonzero(values == threshold)[: count - len(above)]
+    return np.concatenate([above, tied])
