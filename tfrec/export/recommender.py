@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 
-from tfrec.export.histories import ROWS_OF_TEXT, HistoryReader
+from tfrec.export.histories import HistoryReader
 from tfrec.export.ranking import named_probabilities
+from tfrec.export.requests import RequestReader
 from tfrec.export.saving import Signature, Tensors
 from tfrec.export.served_items import ServedItems
 from tfrec.index.exact import NEVER
@@ -36,23 +37,18 @@ class RecommenderSignatures:
         hide_history: bool,
     ) -> None:
         self._items = items
-        self._histories = histories
+        self._requests = RequestReader(items, histories, hide_history)
         self._recommender = recommender
         self._k = k
-        self._hide_history = hide_history
 
     @property
     def signatures(self) -> dict[str, Signature]:
         """Every signature by name."""
-        inputs = {**self._histories.inputs, "exclude_item_id": ROWS_OF_TEXT}
-        return {"serving_default": Signature(self.recommend, inputs)}
+        return {"serving_default": Signature(self.recommend, self._requests.inputs)}
 
     def recommend(self, inputs: Tensors) -> Tensors:
         """Returns the items to show for each history, in the order to show them, `[batch, k]`."""
-        history = self._histories.read(inputs)
-        hidden = self._items.indices(inputs["exclude_item_id"])
-        if self._hide_history:
-            hidden = tf.concat([hidden, history["item"]], axis=1)
+        history, hidden = self._requests.read(inputs)
         items, values, probabilities = self._recommender.recommend(
             history, hidden, self._items.available
         )

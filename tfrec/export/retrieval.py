@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 
-from tfrec.export.histories import ROWS_OF_TEXT, TEXTS, HistoryReader
+from tfrec.export.histories import TEXTS, HistoryReader
 from tfrec.export.item_reader import ItemReader
+from tfrec.export.requests import RequestReader
 from tfrec.export.saving import Signature, Tensors
 from tfrec.export.served_items import ServedItems
 from tfrec.index.exact import NEVER, best_items, hide_items, hide_unavailable
@@ -43,8 +44,8 @@ class RetrievalSignatures:
         self._products = products
         self._retriever = retriever
         self._text_tower = text_tower
+        self._requests = RequestReader(items, histories, hide_history)
         self._k = k
-        self._hide_history = hide_history
 
     @property
     def signatures(self) -> dict[str, Signature]:
@@ -52,9 +53,7 @@ class RetrievalSignatures:
         histories = self._histories.inputs
         item = {"item_id": TEXTS}
         return {
-            "serving_default": Signature(
-                self.recommend, {**histories, "exclude_item_id": ROWS_OF_TEXT}
-            ),
+            "serving_default": Signature(self.recommend, self._requests.inputs),
             "similar": Signature(self.similar, item),
             "search": Signature(self.search, {"query": TEXTS, **histories}),
             "embed_query": Signature(self.embed_query, histories),
@@ -64,12 +63,8 @@ class RetrievalSignatures:
 
     def recommend(self, inputs: Tensors) -> Tensors:
         """Returns the items with the best scores for each history, `[batch, k]`."""
-        history = self._histories.read(inputs)
-        scores = self._retriever.scores(history)
-        hidden = self._items.indices(inputs["exclude_item_id"])
-        if self._hide_history:
-            hidden = tf.concat([hidden, history["item"]], axis=1)
-        return self._answer(hide_items(scores, hidden))
+        history, hidden = self._requests.read(inputs)
+        return self._answer(hide_items(self._retriever.scores(history), hidden))
 
     def similar(self, inputs: Tensors) -> Tensors:
         """Returns the items whose vectors have the largest cosine with an item's.
