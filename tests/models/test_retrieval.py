@@ -15,7 +15,10 @@ from tests.models.small_model import (
     tiny_encoder,
     training_batch,
 )
+from tests.tiny_bert import vocabulary, write_tiny_bert
 from tfrec.models.recommender import Retriever
+from tfrec.towers.bert.tower import BertTextTower
+from tfrec.towers.bert.weights import find_weights
 from tfrec.towers.histories import pad_histories
 
 NEGATIVES = ["full", "sampled", "in_batch"]
@@ -163,6 +166,17 @@ def test_mixed_precision_is_close_to_the_exact_loss():
     losses = [float(model.compute_loss(training_batch())) for model in (exact, mixed)]
     assert losses[0] == pytest.approx(losses[1], rel=0.05)
     assert losses[0] != losses[1]
+
+
+def test_texts_are_read_alike_wherever_the_vocabulary_has_its_padding(tmp_path):
+    """Here id 0 is a word of the texts, and padding comes last."""
+    words = [token for token in vocabulary() if token not in ("[PAD]", "lamp")]
+    folder = write_tiny_bert(tmp_path, tokens=["lamp", *words, "[PAD]"], hidden_dropout_prob=0.0)
+    encoder = BertTextTower.from_files(find_weights(str(folder)), policy="full", max_tokens=16)
+    catalogue = retrieval_model(encoder=encoder).catalogue
+    fresh = catalogue.all_features(encode_ids=tf.range(NUM_ITEMS + 1))["text"]
+    np.testing.assert_allclose(fresh[1:], encoder(tf.constant(TEXTS)), atol=1e-5)
+    assert not fresh[0].numpy().any()
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,13 @@ def test_layer_checks():
     check_layer(lambda: make_tower(layers=2, averages=(1.0, 0.5)), history())
 
 
+def test_averages_need_vectors_of_the_size_of_a_state():
+    # Without averages any size will do, as the states are projected.
+    assert make_tower(dimension=7)(*history()).shape == (3, 5, 7)
+    with pytest.raises(ValueError, match="item_vectors of 5, dimension=7"):
+        make_tower(dimension=7, averages=(1.0,))(*history())
+
+
 def test_gap_buckets_worked_by_hand():
     # Up to 1, 3, 7 and 15 hours end buckets 2, 3, 4 and 5; ten years are in the last one.
     gaps = [0, 1, HOUR - 60, HOUR + 60, 2 * HOUR, 4 * HOUR, 6.9 * HOUR, 7.1 * HOUR, 14 * HOUR]

@@ -1,5 +1,6 @@
 """The retrieval model learns what the shop holds, loads as it was, and survives a kill."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from tfrec.training.retrieval import (
     validation,
     weights_fingerprint,
 )
+from tfrec.training.text import encode_all, item_text_vectors
 
 
 def test_learns_the_planted_rule(planted_run):
@@ -137,8 +139,8 @@ def test_killed_training_goes_on_where_it_was(planted, planted_run, tmp_path):
     last = tmp_path / "run" / "retrieval" / "last"
     try:
         deadline = time.monotonic() + 240
-        # A quarter of the first epoch.
-        while not any(int(path.stem.split("-")[1]) >= 3 for path in last.glob("ckpt-*.index")):
+        # A quarter of the first epoch, in the last checkpoint that is whole.
+        while int((tf.train.latest_checkpoint(str(last)) or "ckpt-0").split("-")[-1]) < 3:
             assert process.poll() is None, "the training ended before it could be killed"
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -155,6 +157,65 @@ def test_killed_training_goes_on_where_it_was(planted, planted_run, tmp_path):
     assert (summary.epochs, summary.steps) == (expected.epochs, expected.steps)
     # Dropout draws other numbers after a start, so the scores are near and not the same.
     assert summary.best_score == pytest.approx(expected.best_score, abs=0.06)
+
+
+def test_a_trained_text_encoder_is_validated_and_kept_as_it_serves(planted, tmp_path):
+    """Texts are encoded anew, without dropout, for validation, and so they are in the run."""
+    config = small_experiment(
+        tmp_path,
+        text={"policy": "top-n", "top_n": 1},
+        retrieval={"max_history": 6, "training": {"epochs": 1}},
+    )
+    texts = planted.items["text"].tolist()
+    run = create_run(tmp_path / "run", "retrieval", config, planted)
+    summary = train_retrieval(planted, run, config)
+    model = load_retrieval(run.path, config, planted.items)
+    encoder = model.catalogue.text_encoder
+    np.testing.assert_allclose(load_text_vectors(run.path), encode_all(encoder, texts))
+    score = validation(model, planted, config.evaluation, config.seed)()
+    assert score["ndcg@10"] == pytest.approx(summary.best_score, abs=1e-6)
+    # A training that goes on goes on with the vectors of its weights.
+    last = tf.train.latest_checkpoint(str(run.path / "last"))
+    tf.train.Checkpoint(**model.parts).read(last).expect_partial()
+    name = "text_vectors/.ATTRIBUTES/VARIABLE_VALUE"
+    kept = tf.train.load_checkpoint(last).get_tensor(name)[1:]
+    np.testing.assert_allclose(kept, encode_all(encoder, texts), atol=1e-6)
+    assert np.abs(kept - item_text_vectors(planted, config.text)).max() > 0.01
+
+
+class TestOnlyRePurchases:
+    """A shop whose validation shoppers buy nothing that they have not had before."""
+
+    @pytest.fixture
+    def shop(self, planted, monkeypatch):
+        valid = planted.histories("valid")
+        shoppers = np.flatnonzero(valid.lengths > 0)
+        histories = valid.select(shoppers)
+        first = histories.item[histories.offsets[:-1]]
+        again = dataclasses.replace(
+            histories,
+            target_offsets=np.arange(len(first) + 1),
+            target_item=first,
+            target_event=np.full(len(first), planted.target_event_indices[0], np.int32),
+            target_timestamp=np.zeros(len(first), np.int64),
+        )
+        train = planted.histories("train")
+        monkeypatch.setattr(
+            type(planted), "histories", lambda self, split: again if split == "valid" else train
+        )
+        return planted
+
+    def test_are_the_measure_where_they_count(self, shop, planted_run):
+        model = load_retrieval(planted_run.path / "retrieval", planted_run.config, shop.items)
+        scores = validation(model, shop, EvaluationConfig(repeats="count"), 3)()
+        assert list(scores) == ["ndcg@10", "ndcg@10/count"]
+        assert scores["ndcg@10"] == pytest.approx(scores["ndcg@10/count"])
+        assert scores["ndcg@10"] > 0
+
+    def test_leave_nothing_to_measure_where_they_do_not(self, shop, planted_run):
+        model = load_retrieval(planted_run.path / "retrieval", planted_run.config, shop.items)
+        with pytest.raises(UserError, match=r"no shopper with a target .*repeats=exclude"):
+            validation(model, shop, EvaluationConfig(repeats="exclude"), 3)
 
 
 def test_a_shop_without_validation_targets(planted, tmp_path, monkeypatch):

@@ -29,15 +29,12 @@ class Retriever(tf.Module):
 
     def query_vectors(self, history: History) -> tf.Tensor:
         """Returns float32 `[batch, dimension]`: where each shopper stands after his history."""
-        recent = last_events(history, self.model.config.max_history)
-        states = self.model.query_vectors(recent, self.vectors)
-        return tf.cast(tf.gather(states, recent["length"], batch_dims=1), tf.float32)
+        return self._query_vectors(last_events(history, self.model.config.max_history))
 
     def scores(self, history: History) -> tf.Tensor:
         """Returns float32 `[batch, num_items + 1]`; column 0 has no meaning."""
-        queries = self.query_vectors(history)
-        scores = tf.linalg.matmul(queries, self.vectors, transpose_b=True)
         recent = last_events(history, self.model.config.max_history)
+        scores = tf.linalg.matmul(self._query_vectors(recent), self.vectors, transpose_b=True)
         size = tf.shape(self.vectors)[0]
         if self.model.repeat_bonus is not None:
             scores += self.model.repeat_bonus(
@@ -49,6 +46,10 @@ class Retriever(tf.Module):
             )
             scores += self.model.memory(recent["item"], hits, size)
         return scores
+
+    def _query_vectors(self, recent: History) -> tf.Tensor:
+        states = self.model.query_vectors(recent, self.vectors)
+        return tf.cast(tf.gather(states, recent["length"], batch_dims=1), tf.float32)
 
 
 class Ranker(tf.Module):

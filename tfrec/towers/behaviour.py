@@ -54,6 +54,9 @@ class BehaviourTower(tf.keras.layers.Layer):
 
     Returns:
         float `[batch, length + 1, dimension]`.
+
+    Raises:
+        ValueError: if there are averages and `item_dimension` is not `dimension`.
     """
 
     def __init__(
@@ -86,6 +89,12 @@ class BehaviourTower(tf.keras.layers.Layer):
     def build(self, input_shape: Any) -> None:
         """Makes the embeddings, whose size is that of the item vectors."""
         size = int(input_shape[-1])
+        if self.averages and size != self.dimension:
+            raise ValueError(
+                "`averages` are added to the states, so `item_vectors` should have as many "
+                f"dimensions as a state. Received: item_vectors of {size}, "
+                f"dimension={self.dimension}"
+            )
         shapes = {
             "start": (size,),
             "event_embedding": (self.num_events + 1, size),

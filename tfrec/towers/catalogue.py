@@ -1,8 +1,12 @@
 """The catalogue inside a model: feature tables of all items, and the text encoder behind them."""
 
+import numpy as np
 import tensorflow as tf
 
 from tfrec.towers.features import ItemFeatures
+
+NO_TOKEN = -1
+"""Stands in a table of token ids where a row has no token."""
 
 
 class Catalogue(tf.Module):
@@ -16,8 +20,8 @@ class Catalogue(tf.Module):
     Args:
         features: the items' features.
         text_encoder: a `BertTextTower` to train, or `None` for fixed text vectors.
-        tokens: int32 `[num_items + 1, max_tokens]` token ids of every text, 0 pads; needed with
-            `text_encoder`.
+        tokens: int32 `[num_items + 1, max_tokens]` token ids of every text, padded with `NO_TOKEN`
+            on the right; needed with `text_encoder`.
     """
 
     def __init__(
@@ -42,6 +46,10 @@ class Catalogue(tf.Module):
         )
         self.text_encoder = text_encoder
         self.tokens = None if tokens is None else tf.Variable(tokens, trainable=False)
+
+    def set_text(self, vectors: np.ndarray) -> None:
+        """Replaces the text vectors of all items, float `[num_items, text_dimension]`."""
+        self.text[1:].assign(vectors)
 
     @property
     def trainable_variables(self) -> tuple[tf.Variable, ...]:
@@ -80,10 +88,13 @@ class Catalogue(tf.Module):
         ids, _ = tf.unique(tf.reshape(encode_ids, [-1]))
         ids = tf.boolean_mask(ids, ids > 0)
         tokens = tf.gather(self.tokens, ids)
-        longest = tf.reduce_max(tf.reduce_sum(tf.cast(tokens > 0, tf.int32), axis=1))
-        tokens = tokens[:, : tf.maximum(longest, 1)]
+        present = tokens != NO_TOKEN
+        longest = tf.reduce_max(tf.reduce_sum(tf.cast(present, tf.int32), axis=1))
+        width = tf.maximum(longest, 1)
+        # What stands in for a missing token is masked, so any id that there is will do.
+        tokens = tf.where(present, tokens, 0)[:, :width]
         fresh = tf.cast(
-            self.text_encoder.encode_tokens(tokens, tokens > 0, training=True), tf.float32
+            self.text_encoder.encode_tokens(tokens, present[:, :width], training=True), tf.float32
         )
         indices = ids[:, tf.newaxis]
         before = tf.identity(self.text)

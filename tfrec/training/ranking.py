@@ -394,6 +394,14 @@ def _validation(model: RankingModel, holdout: CandidateLists) -> Callable[[], di
     if model.return_event:
         gain = gain * (1.0 - model.config.return_penalty * holdout.labels[model.return_event])
 
+    kept = holdout.targets > 0
+    if not kept.any():
+        raise UserError(
+            "none of the held-out shoppers has a target to rank for with "
+            f"ranking.repeats: {model.config.repeats}; set ranking.repeats to count, or prepare "
+            "the data with more data.valid_days"
+        )
+
     def validate() -> dict[str, float]:
         logits = {event: tf.constant(values) for event, values in _predict(model, holdout).items()}
         values = model.scores(model.probabilities(logits)).numpy()
@@ -402,7 +410,6 @@ def _validation(model: RankingModel, holdout: CandidateLists) -> Callable[[], di
         discount = 1.0 / np.log2(np.arange(NDCG_CUTOFF) + 2.0)
         gained = np.take_along_axis(gain, order, axis=1) @ discount[: order.shape[1]]
         ideal = np.concatenate([[0.0], np.cumsum(discount)])
-        kept = holdout.targets > 0
         best = ideal[np.minimum(holdout.targets[kept], NDCG_CUTOFF)]
         return {"ndcg@10": float(np.mean(gained[kept] / best))}
 

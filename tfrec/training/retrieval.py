@@ -15,7 +15,7 @@ from tfrec.config import EvaluationConfig, ExperimentConfig
 from tfrec.data.dataset import PreparedDataset
 from tfrec.data.input import InputOptions, count_batches, training_batches
 from tfrec.errors import UserError
-from tfrec.evaluation.cases import Cases
+from tfrec.evaluation.cases import Cases, NoCasesError
 from tfrec.evaluation.protocol import evaluate
 from tfrec.evaluation.tuning import tune_item_knn, tuning_cases
 from tfrec.files import atomic_file, read_json, write_json
@@ -91,10 +91,20 @@ def train_retrieval(
         shuffle_baskets=config.retrieval.shuffle_baskets,
         seed=run.seed,
     )
-    validate = validation(model, dataset, config.evaluation, run.seed)
+    score = validation(model, dataset, config.evaluation, run.seed)
+
+    def validate() -> dict[str, float]:
+        # Training leaves text vectors of weights gone by there, with dropout.
+        if encoder is not None:
+            model.catalogue.set_text(encode_all(encoder, texts))
+        return score()
+
+    parts = model.parts
+    if encoder is not None:
+        parts["text_vectors"] = model.catalogue.text
     loop = TrainingLoop(
         model,
-        model.parts,
+        parts,
         lambda epoch, skip: training_batches(dataset, options, epoch, skip=skip),
         validate,
         config.retrieval.training,
@@ -104,12 +114,10 @@ def train_retrieval(
     )
     summary = loop.run()
     if model.memory is not None:
-        score = fit_memory(model.memory, dataset, config.evaluation, validate, run.seed)
-        summary = dataclasses.replace(summary, best_score=score)
-    if encoder is not None:
-        vectors = encode_all(encoder, texts)
+        best_score = fit_memory(model.memory, dataset, config.evaluation, score, run.seed)
+        summary = dataclasses.replace(summary, best_score=best_score)
     with atomic_file(run.path / VECTORS) as temporary, temporary.open("wb") as file:
-        np.save(file, vectors)
+        np.save(file, model.catalogue.text.numpy()[1:])
     write_json(run.path / SPEC, spec.model_dump())
     tf.train.Checkpoint(**model.parts).write(str(run.path / WEIGHTS))
     return summary
@@ -214,15 +222,28 @@ def validation(
 
     The score is NDCG@10. Where re-purchases count it is the geometric mean of NDCG@10 with them
     and of NDCG@10 on items that are new to the shopper: re-purchases are the easier hits by far,
-    and would else decide alone when a model is at its best.
+    and would else decide alone when a model is at its best. They do where nobody buys anything
+    new.
+
+    Raises:
+        NoCasesError: if no shopper of the sample has a target.
     """
     count = len(dataset.histories("valid"))
     sample = np.sort(np.random.default_rng(seed).permutation(count)[:VALIDATION_SHOPPERS])
     modes: list[Literal["count", "exclude"]] = ["exclude"]
     if config.repeats == "count":
         modes.append("count")
-    settings = [EvaluationConfig(cutoffs=[10], repeats=mode, bootstrap_samples=1) for mode in modes]
-    cases = [Cases.of(dataset, "valid", setting, subset=sample) for setting in settings]
+    settings, cases = [], []
+    for mode in modes:
+        setting = EvaluationConfig(cutoffs=[10], repeats=mode, bootstrap_samples=1)
+        try:
+            chosen = Cases.of(dataset, "valid", setting, subset=sample)
+        except NoCasesError:
+            if mode == config.repeats:
+                raise
+            continue  # Nobody there buys anything new, so re-purchases alone are the measure.
+        settings.append(setting)
+        cases.append(chosen)
     scorer = RetrievalScorer(model)
 
     def validate() -> dict[str, float]:

@@ -11,6 +11,7 @@ from tfrec.towers.bert.encoding import BatchEncoder
 from tfrec.towers.bert.tower import BertTextTower
 from tfrec.towers.bert.vectors import TextVectors
 from tfrec.towers.bert.weights import find_weights
+from tfrec.towers.catalogue import NO_TOKEN
 
 
 def item_text_vectors(dataset: PreparedDataset, config: TextConfig) -> np.ndarray:
@@ -40,10 +41,11 @@ def trainable_text_encoder(config: TextConfig) -> BertTextTower | None:
 
 
 def token_table(encoder: BertTextTower, texts: list[str]) -> np.ndarray:
-    """Returns int32 `[num_texts + 1, length]`: token ids, 0 for padding and for row 0."""
+    """Returns int32 `[num_texts + 1, length]`: token ids, `NO_TOKEN` for padding and in row 0."""
     token_ids, mask = encoder.tokenize(tf.constant(["", *texts]))
-    table = np.where(mask.numpy(), token_ids.numpy(), 0).astype(np.int32)
-    table[0] = 0
+    # Not the vocabulary's own padding: any id may stand for it, and 0 for a word.
+    table = np.where(mask.numpy(), token_ids.numpy(), NO_TOKEN).astype(np.int32)
+    table[0] = NO_TOKEN
     return table
 
 
