@@ -19,6 +19,7 @@ from tfrec.training.ranking import (
     CandidateLists,
     build_ranker,
     calibrate,
+    drawn_shoppers,
     holdout_shoppers,
     list_batches,
     load_ranker,
@@ -49,6 +50,15 @@ def test_returns_are_learned(planted_run, trained):
     )
     chance = chances["return"].numpy()
     assert chance[bought & comes_back].mean() > 2 * chance[bought & ~comes_back].mean()
+
+
+def test_of_very_many_shoppers_some_are_drawn(planted_run):
+    valid = planted_run.dataset.histories("valid")
+    assert drawn_shoppers(valid, len(valid), seed=1) is valid
+    drawn, again, other = (drawn_shoppers(valid, 20, seed=seed) for seed in (1, 1, 2))
+    assert len(drawn) == len(set(drawn.user)) == 20
+    assert drawn.user.tolist() == [user for user in valid.user if user in set(drawn.user)]
+    assert drawn.user.tolist() == again.user.tolist() != other.user.tolist()
 
 
 def test_quality_on_held_out_shoppers(planted_run):

@@ -147,6 +147,12 @@ class RankingConfig(Section):
 
     candidates: int = Field(default=100, ge=2, description="retrieved candidates a shopper")
     popularity_negatives: int = Field(default=20, ge=0)
+    max_shoppers: int = Field(
+        default=25_000,
+        ge=2,
+        description="validation shoppers drawn for training and holdout; their candidates are "
+        "held in memory, some 40 kB a shopper",
+    )
     cross_layers: int = Field(default=2, ge=0)
     hidden_units: list[int] = [64, 32]
     dropout: float = Field(default=0.1, ge=0, lt=1)

@@ -91,6 +91,14 @@ def holdout_shoppers(histories: Histories, share: float) -> np.ndarray:
     return numbers / 2**32 < share
 
 
+def drawn_shoppers(histories: Histories, most: int, *, seed: int) -> Histories:
+    """Returns at most so many shoppers, drawn at random, in their order."""
+    if len(histories) <= most:
+        return histories
+    drawn = np.random.default_rng(seed).permutation(len(histories))[:most]
+    return histories.select(np.sort(drawn))
+
+
 def train_ranking(
     dataset: PreparedDataset,
     retrieval: RetrievalModel,
@@ -102,7 +110,7 @@ def train_ranking(
     The lists are the retrieval model's own candidates for the shoppers of the validation period,
     whose events the retrieval model has not seen, so that its scores are as good there as they
     will be on new events. A share of those shoppers is held out for early stopping and for the
-    calibration.
+    calibration. Of very many shoppers some are drawn, as their lists stay in memory.
 
     Args:
         dataset: the prepared data set.
@@ -117,7 +125,9 @@ def train_ranking(
         UserError: if there are too few validation shoppers to hold some out.
     """
     tf.keras.utils.set_random_seed(run.seed)
-    histories = dataset.histories("valid")
+    histories = drawn_shoppers(
+        dataset.histories("valid"), config.ranking.max_shoppers, seed=run.seed
+    )
     held_out = holdout_shoppers(histories, config.ranking.holdout)
     if held_out.all() or not held_out.any():
         raise UserError(
