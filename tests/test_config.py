@@ -218,8 +218,8 @@ class TestUnreadableFiles:
     @pytest.mark.parametrize(
         ("text", "sentence"),
         [
-            ("- a", " should hold sections such as `retrieval:`; it holds a list"),
-            ("hello", " should hold sections such as `retrieval:`; it holds a str"),
+            ("- a", " should hold keys such as `seed:`; it holds a list"),
+            ("hello", " should hold keys such as `seed:`; it holds a str"),
             (
                 "seed: [",
                 " is not valid YAML: line 1, column 8: expected the node content, but found "

@@ -5,13 +5,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from tfrec.config.schema import ExperimentConfig
+from tfrec.config.schema import ExperimentConfig, Section
 from tfrec.errors import UserError
+
+S = TypeVar("S", bound=Section)
 
 # What pydantic asks for, in the words of someone who writes YAML.
 _EXPECTATIONS = {
@@ -37,16 +39,29 @@ _EXPECTATIONS = {
 def load_config(path: str | Path | None = None) -> ExperimentConfig:
     """Returns the configuration in the YAML file `path`, or the defaults for `None`.
 
+    Raises:
+        UserError: as `load_section` does.
+    """
+    return load_section(path, ExperimentConfig)
+
+
+def load_section(path: str | Path | None, root: type[S]) -> S:
+    """Returns what the YAML file `path` says of a configuration class.
+
     A section or key that is left out, or a section that is left empty, has its defaults.
+
+    Args:
+        path: the file, or `None` for the defaults.
+        root: the class.
 
     Raises:
         UserError: if the file is missing or not YAML, or holds an unknown key or a wrong
             value; the message gives the key's path and what would be valid.
     """
     if path is None:
-        return ExperimentConfig()
+        return root()
     path = Path(path)
-    return parse_config(_read(path), str(path))
+    return _parse(_read(path), root, str(path))
 
 
 def parse_config(content: Any, source: str) -> ExperimentConfig:
@@ -57,20 +72,9 @@ def parse_config(content: Any, source: str) -> ExperimentConfig:
         source: where they come from, as errors name it.
 
     Raises:
-        UserError: as `load_config`.
+        UserError: as `load_section` does.
     """
-    if not isinstance(content, dict):
-        raise UserError(
-            f"{source} should hold sections such as `retrieval:`; it holds a "
-            f"{type(content).__name__}"
-        )
-    content = _without_empty_sections(content, ExperimentConfig)
-    try:
-        # Through JSON, because only there does strict mode take mappings for sections. Strict:
-        # a quoted number or a `true` for a count is a slip, not a value.
-        return ExperimentConfig.model_validate_json(json.dumps(content, default=str), strict=True)
-    except ValidationError as error:
-        raise UserError(f"{source}: {_first_mistake(error)}") from error
+    return _parse(content, ExperimentConfig, source)
 
 
 def change_config(
@@ -96,6 +100,21 @@ def change_config(
             place[section] = place = inner if isinstance(inner, dict) else {}
         place[key] = value
     return parse_config(content, source)
+
+
+def _parse(content: Any, root: type[S], source: str) -> S:
+    if not isinstance(content, dict):
+        example = next(iter(root.model_fields))
+        raise UserError(
+            f"{source} should hold keys such as `{example}:`; it holds a {type(content).__name__}"
+        )
+    content = _without_empty_sections(content, root)
+    try:
+        # Through JSON, because only there does strict mode take mappings for sections. Strict:
+        # a quoted number or a `true` for a count is a slip, not a value.
+        return root.model_validate_json(json.dumps(content, default=str), strict=True)
+    except ValidationError as error:
+        raise UserError(f"{source}: {_first_mistake(error, root)}") from error
 
 
 def dump_config(config: BaseModel) -> str:
@@ -166,7 +185,7 @@ def _section_class(section: type[BaseModel], key: Any) -> type[BaseModel] | None
     return None
 
 
-def _first_mistake(error: ValidationError) -> str:
+def _first_mistake(error: ValidationError, root: type[BaseModel]) -> str:
     mistakes = error.errors(include_url=False)
     # An unknown key comes first: a missing key beside it is usually the same slip.
     mistakes.sort(key=lambda mistake: mistake["type"] != "extra_forbidden")
@@ -175,7 +194,7 @@ def _first_mistake(error: ValidationError) -> str:
     more = f" ({others} more mistake{'s' * (others > 1)} in the file)" if others else ""
     path = _dotted(mistake["loc"])
     if mistake["type"] == "extra_forbidden":
-        return f"unknown key `{path}`; {_hint(mistake['loc'])}{more}"
+        return f"unknown key `{path}`; {_hint(mistake['loc'], root)}{more}"
     if mistake["type"] == "value_error":
         expectation = mistake["msg"].removeprefix("Value error, ")
         return f"`{path}`: {expectation}{more}"
@@ -191,9 +210,9 @@ def _dotted(location: tuple[int | str, ...]) -> str:
     return text.removeprefix(".")
 
 
-def _hint(location: tuple[int | str, ...]) -> str:
+def _hint(location: tuple[int | str, ...], root: type[BaseModel]) -> str:
     """Returns what may have been meant by an unknown key."""
-    section: type[BaseModel] = ExperimentConfig
+    section = root
     for part in location[:-1]:
         section = _section_class(section, part) or section
     key = str(location[-1])
@@ -201,7 +220,7 @@ def _hint(location: tuple[int | str, ...]) -> str:
     close = difflib.get_close_matches(key, valid, n=1, cutoff=0.6)
     if close:
         return f"did you mean `{_dotted((*location[:-1], close[0]))}`?"
-    elsewhere = [path for path in _key_paths(ExperimentConfig) if path.split(".")[-1] == key]
+    elsewhere = [path for path in _key_paths(root) if path.split(".")[-1] == key]
     if elsewhere:
         return f"it belongs at {' or '.join(f'`{path}`' for path in elsewhere)}"
     return f"valid keys here: {', '.join(valid)}"
