@@ -30,6 +30,7 @@ setup(
     packages=find_packages(include=["tfrec*", "pipelines*", "serving*"]),
     package_data={
         "tfrec.data": ["sample/**/*"],
+        "serving": ["deploy/**/*"],
         "serving.protos": ["*.proto", "*.binpb"],
     },
     install_requires=[
@@ -47,6 +48,7 @@ setup(
         "pydantic>=2.7",
         "python-calamine>=0.3",
         "PyYAML>=6.0",
+        "redis>=5.2",
         "rich>=13",
         "safetensors>=0.4",
         "scipy>=1.13",
