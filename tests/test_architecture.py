@@ -18,10 +18,10 @@ LAYERS = ["data", "towers", "index", "models", "export", "api"]
 BESIDE = {
     "evaluation": {"data"},
     "rerank": {"data", "index"},
-    "training": {"data", "towers", "models", "index", "evaluation"},
+    "training": {"data", "towers", "models", "index", "evaluation", "monitoring"},
     "monitoring": {"data", "evaluation"},
 }
-MAY_USE_BESIDE = {"export": {"training", "rerank"}, "api": {"training", "evaluation"}}
+MAY_USE_BESIDE = {"export": {"training", "rerank", "monitoring"}, "api": {"training", "evaluation"}}
 
 
 def sources(*folders: str) -> list[Path]:

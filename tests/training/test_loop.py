@@ -9,6 +9,7 @@ import tensorflow_recommenders as tfrs
 
 from tfrec.config import TrainingConfig
 from tfrec.errors import UserError
+from tfrec.monitoring.training.observer import TrainingObserver
 from tfrec.training import loop as loop_module
 from tfrec.training.loop import TrainingLoop, make_optimizer
 
@@ -42,7 +43,7 @@ def points(epoch, skip=0, steps=STEPS):
 class Training:
     """A loop over `Line`, with validation scores given in advance."""
 
-    def __init__(self, folder, scores=None, batches=points, **config):
+    def __init__(self, folder, scores=None, batches=points, observers=(), **config):
         self.model = Line()
         self.scores = count(1) if scores is None else iter(scores)
         self.slopes = []
@@ -55,6 +56,7 @@ class Training:
             TrainingConfig(**settings),
             folder,
             "Line",
+            observers=observers,
         )
 
     def validate(self):
@@ -223,15 +225,69 @@ def test_a_loss_that_is_no_number(tmp_path):
         Training(tmp_path, batches=broken).run()
 
 
-def test_tensorboard_has_the_loss_and_the_validation(tmp_path):
-    Training(tmp_path, batches=lambda epoch, skip: points(epoch, skip, 25)).run()
-    (path,) = (tmp_path / "logs").iterdir()
-    steps = {}
-    for event in tf.compat.v1.train.summary_iterator(str(path)):
-        for value in event.summary.value:
-            steps.setdefault(value.tag, []).append(event.step)
-    assert steps["valid/ndcg@10"] == steps["valid/recall@10"] == [0, 25, 50, 75, 100]
-    assert steps["loss"] == [20, 40, 60, 80, 100]
+class Recorder(TrainingObserver):
+    """Keeps everything that it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def training_started(self, start):
+        self.start = start
+        self.told.append(("started", start.step, start.resumed))
+
+    def step_taken(self, report):
+        self.last = report
+        self.told.append(("step", report.step))
+
+    def validated(self, report):
+        self.told.append(("validated", report.step, report.epoch, report.is_best))
+
+    def training_ended(self):
+        self.told.append(("ended",))
+
+
+def test_observers_are_told_of_everything_in_order(tmp_path):
+    recorder = Recorder()
+    scores = [0.1, 0.3, 0.2]
+    Training(tmp_path, scores=scores, epochs=2, observers=[recorder]).run()
+    assert recorder.told == [
+        ("started", 0, False),
+        ("validated", 0, 0, True),
+        *[("step", step) for step in range(1, 7)],
+        ("validated", 6, 1, True),
+        *[("step", step) for step in range(7, 13)],
+        ("validated", 12, 2, False),
+        ("ended",),
+    ]
+    report = recorder.last
+    assert set(report.figures) == {"loss", "gradient_norm", "gradient_norm/dense"}
+    assert 0 <= report.wait_seconds <= report.seconds
+    assert recorder.start.learning_rate() == pytest.approx(0.05)
+    assert [v.shape for v in recorder.start.weights["dense"]] == [(1, 1), (1,)]
+    assert len(recorder.start.graph(report.batch).get_operations()) > 10
+
+
+def test_observers_learn_that_a_training_goes_on(tmp_path):
+    Training(tmp_path, epochs=2).run()
+    recorder = Recorder()
+    more = Training(tmp_path, scores=range(4, 9), epochs=3, observers=[recorder])
+    more.run()
+    assert recorder.told[:2] == [("started", 12, True), ("step", 13)]
+
+
+def test_waiting_of_observers_is_no_waiting_for_input(tmp_path, monkeypatch):
+    now = 0.0
+
+    class Slow(TrainingObserver):
+        def step_taken(self, report):
+            nonlocal now
+            now += 5.0
+
+    training = Training(tmp_path, epochs=1, observers=[Slow()])
+    monkeypatch.setattr(loop_module.time, "monotonic", lambda: now)
+    summary = training.run()
+    assert summary.input_wait == 0
+    assert summary.seconds == pytest.approx(5 * STEPS)
 
 
 def test_weight_decay_is_adamw():

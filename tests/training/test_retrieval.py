@@ -24,9 +24,9 @@ from tfrec.training.retrieval import (
     load_retrieval,
     load_text_vectors,
     train_retrieval,
-    validation,
     weights_fingerprint,
 )
+from tfrec.training.retrieval_validation import RetrievalValidation
 from tfrec.training.text import encode_all, item_text_vectors
 
 
@@ -48,7 +48,7 @@ def test_loaded_model_is_the_one_that_was_validated_best(planted_run):
     model = load_retrieval(
         planted_run.path / "retrieval", planted_run.config, planted_run.dataset.items
     )
-    score = validation(model, planted_run.dataset, planted_run.config.evaluation, 3)()
+    score = RetrievalValidation(model, planted_run.dataset, planted_run.config.evaluation, 3)()
     assert score["ndcg@10"] == pytest.approx(planted_run.retrieval.best_score, abs=1e-6)
 
 
@@ -108,7 +108,7 @@ def test_other_settings_learn_too(planted, tmp_path):
     assert summary.best_score > 0.25
     model = load_retrieval(run.path, config, planted.items)
     assert model.item_tower.compute_dtype == "float32", "mixed precision is for training only"
-    score = validation(model, planted, config.evaluation, config.seed)()["ndcg@10"]
+    score = RetrievalValidation(model, planted, config.evaluation, config.seed)()["ndcg@10"]
     assert score == pytest.approx(summary.best_score, abs=0.02)
 
 
@@ -172,7 +172,7 @@ def test_a_trained_text_encoder_is_validated_and_kept_as_it_serves(planted, tmp_
     model = load_retrieval(run.path, config, planted.items)
     encoder = model.catalogue.text_encoder
     np.testing.assert_allclose(load_text_vectors(run.path), encode_all(encoder, texts))
-    score = validation(model, planted, config.evaluation, config.seed)()
+    score = RetrievalValidation(model, planted, config.evaluation, config.seed)()
     assert score["ndcg@10"] == pytest.approx(summary.best_score, abs=1e-6)
     # A training that goes on goes on with the vectors of its weights.
     last = tf.train.latest_checkpoint(str(run.path / "last"))
@@ -207,7 +207,7 @@ class TestOnlyRePurchases:
 
     def test_are_the_measure_where_they_count(self, shop, planted_run):
         model = load_retrieval(planted_run.path / "retrieval", planted_run.config, shop.items)
-        scores = validation(model, shop, EvaluationConfig(repeats="count"), 3)()
+        scores = RetrievalValidation(model, shop, EvaluationConfig(repeats="count"), 3)()
         assert list(scores) == ["ndcg@10", "ndcg@10/count"]
         assert scores["ndcg@10"] == pytest.approx(scores["ndcg@10/count"])
         assert scores["ndcg@10"] > 0
@@ -215,7 +215,7 @@ class TestOnlyRePurchases:
     def test_leave_nothing_to_measure_where_they_do_not(self, shop, planted_run):
         model = load_retrieval(planted_run.path / "retrieval", planted_run.config, shop.items)
         with pytest.raises(UserError, match=r"no shopper with a target .*repeats=exclude"):
-            validation(model, shop, EvaluationConfig(repeats="exclude"), 3)
+            RetrievalValidation(model, shop, EvaluationConfig(repeats="exclude"), 3)
 
 
 def test_a_shop_without_validation_targets(planted, tmp_path, monkeypatch):

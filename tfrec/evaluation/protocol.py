@@ -1,5 +1,6 @@
 """The protocol of an evaluation: what a model is asked, what is masked, how it is batched."""
 
+import dataclasses
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -86,16 +87,41 @@ def evaluate(
     if cases is None:
         cases = Cases.of(dataset, split, config, subset=subset)
     started = time.perf_counter()
-    list_cutoffs = [k for k in config.cutoffs if k <= LONGEST_LIST] or [min(config.cutoffs)]
     with progress(description=f"evaluate {scorer.name}", total=len(cases), unit="shopper") as bar:
         ranks, lists = rank(
-            scorer, cases, list_length=max(list_cutoffs), batch_size=batch_size, bar=bar
+            scorer, cases, list_length=max(_list_cutoffs(config)), batch_size=batch_size, bar=bar
         )
     seconds = time.perf_counter() - started
 
+    result = measure(scorer.name, cases, ranks, lists, config, item_vectors=item_vectors, seed=seed)
+    return dataclasses.replace(result, seconds=seconds)
+
+
+def measure(
+    name: str,
+    cases: Cases,
+    ranks: np.ndarray,
+    lists: np.ndarray,
+    config: EvaluationConfig,
+    *,
+    item_vectors: np.ndarray | None = None,
+    seed: int = 0,
+) -> Result:
+    """Computes every metric from what `rank` returns.
+
+    Args:
+        name: the model's name.
+        cases: the cases.
+        ranks: int64 `[num_targets]`, the rank of every target.
+        lists: int32 `[num_cases, list_length]`, the lists; metrics of lists are measured at the
+            cutoffs up to their length.
+        config: cutoffs, bootstrap samples, and what a new item is.
+        item_vectors: as in `evaluate`.
+        seed: seed of the bootstrap.
+    """
     per_case = accuracy(ranks, cases.target_offsets, config.cutoffs)
     metrics, intervals = summarise(per_case, samples=config.bootstrap_samples, seed=seed)
-    for k in list_cutoffs:
+    for k in (cutoff for cutoff in _list_cutoffs(config) if cutoff <= lists.shape[1]):
         top = lists[:, :k]
         metrics[f"coverage@{k}"] = coverage(top, cases.num_items)
         metrics[f"gini@{k}"] = gini(top, cases.num_items)
@@ -103,7 +129,7 @@ def evaluate(
         if item_vectors is not None and k > 1:
             metrics[f"diversity@{k}"] = _mean(intra_list_diversity(top, item_vectors))
     return Result(
-        name=scorer.name,
+        name=name,
         split=cases.split,
         repeats=cases.repeats,
         cases=len(cases),
@@ -113,10 +139,14 @@ def evaluate(
         intervals=intervals,
         per_case=per_case,
         slices=slices_of(cases, ranks, config, seed=seed),
-        seconds=seconds,
+        seconds=0.0,
         bootstrap_samples=config.bootstrap_samples,
         seed=seed,
     )
+
+
+def _list_cutoffs(config: EvaluationConfig) -> list[int]:
+    return [k for k in config.cutoffs if k <= LONGEST_LIST] or [min(config.cutoffs)]
 
 
 def rank(

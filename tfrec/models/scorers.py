@@ -19,6 +19,11 @@ class RetrievalScorer:
         self._retriever = Retriever(model)
         self._scores = tf.function(self._retriever.scores, reduce_retracing=True)
 
+    @property
+    def item_vectors(self) -> np.ndarray:
+        """Unit vectors of all items float32 `[num_items + 1, dimension]`; row 0 has no meaning."""
+        return self._retriever.vectors.numpy()
+
     def refresh(self) -> None:
         """Takes over what the model has learned since."""
         self._retriever.refresh()

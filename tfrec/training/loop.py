@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,14 @@ import tensorflow as tf
 
 from tfrec.config import TrainingConfig
 from tfrec.errors import UserError
+from tfrec.monitoring.training.observer import (
+    StepReport,
+    TrainingObserver,
+    TrainingStart,
+    ValidationReport,
+)
 from tfrec.progress import progress, write_line
+from tfrec.training.step import make_train_step, trained_variables
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 
@@ -61,10 +68,11 @@ class TrainingLoop:
         batches: returns the batches of an epoch (from 0) from which the first `skip` are left out.
         validate: returns the validation score of the model as it is, higher is better.
         config: epochs, learning rate, patience.
-        folder: run folder for checkpoints and TensorBoard logs.
+        folder: run folder for checkpoints.
         description: name on the progress bar.
         steps: returns the number of batches of an epoch, for the time left of the first one; those
             after it are taken to be as long as the one before.
+        observers: are told of every step and every validation.
     """
 
     def __init__(
@@ -77,15 +85,16 @@ class TrainingLoop:
         folder: Path,
         description: str,
         steps: Callable[[int], int] | None = None,
+        observers: Sequence[TrainingObserver] = (),
     ) -> None:
-        self._model = model
+        self._observers = observers
+        self._parts = parts
         self._batches = batches
         self._validate = validate
         self._config = config
         self._description = description
         self._steps = steps
         self._optimizer = make_optimizer(config)
-        model.optimizer = self._optimizer
         self._epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._step_in_epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._steps_per_epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -110,8 +119,7 @@ class TrainingLoop:
         self._best = tf.train.CheckpointManager(
             tf.train.Checkpoint(**parts), str(folder / "best"), max_to_keep=1
         )
-        self._writer = tf.summary.create_file_writer(str(folder / "logs"))
-        self._train_step = tf.function(model.train_step, reduce_retracing=True)
+        self._train_step = make_train_step(model, self._optimizer, parts)
 
     def run(self) -> TrainingSummary:
         """Trains to the end, from the last checkpoint if there is one.
@@ -119,7 +127,10 @@ class TrainingLoop:
         Raises:
             UserError: if an epoch has no batch, or the loss is no longer a number.
         """
-        self._last.restore_or_initialize()
+        resumed = self._last.restore_or_initialize() is not None
+        start = self._start(resumed)
+        for observer in self._observers:
+            observer.training_started(start)
         if float(self._best_score) < 0:
             self._run_validation(epoch=0)
         while not self._finished():
@@ -131,7 +142,8 @@ class TrainingLoop:
         # Before the best weights come back: they may bring an optimiser of their own.
         steps = int(self._optimizer.iterations)
         self._best.restore_or_initialize()
-        self._writer.close()
+        for observer in self._observers:
+            observer.training_ended()
         return TrainingSummary(
             epochs=int(self._epoch),
             best_epoch=int(self._best_epoch),
@@ -139,6 +151,17 @@ class TrainingLoop:
             seconds=float(self._seconds),
             steps=steps,
             input_wait=float(self._wait_seconds) / max(float(self._train_seconds), 1e-9),
+        )
+
+    def _start(self, resumed: bool) -> TrainingStart:
+        step: Any = self._train_step
+        return TrainingStart(
+            step=int(self._optimizer.iterations),
+            # The weights before the first step may have been validated, too.
+            resumed=resumed or self._best.latest_checkpoint is not None,
+            learning_rate=lambda: float(self._optimizer.learning_rate),
+            weights=trained_variables(self._parts),
+            graph=lambda batch: step.get_concrete_function(batch).graph,
         )
 
     def _finished(self) -> bool:
@@ -163,13 +186,17 @@ class TrainingLoop:
         for batch in self._batches(epoch, skipped):
             ready = time.monotonic()
             self._wait_seconds.assign_add(ready - mark)
-            loss = self._train_step(batch)["loss"]
+            figures = self._train_step(batch)
             self._step_in_epoch.assign_add(1)
-            if int(self._optimizer.iterations) % 20 == 0:
-                self._check_loss(float(loss))
-                bar.set_postfix_str(f"loss {float(loss):.3f}", refresh=False)
-                self._write_scalars({"loss": float(loss)}, int(self._optimizer.iterations))
+            step = int(self._optimizer.iterations)
+            if step % 20 == 0:
+                loss = float(figures["loss"])
+                self._check_loss(loss)
+                bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
             bar.update(1)
+            report = StepReport(step, batch, figures, time.monotonic() - mark, ready - mark)
+            for observer in self._observers:
+                observer.step_taken(report)
             now = time.monotonic()
             self._seconds.assign_add(now - mark)
             self._train_seconds.assign_add(now - mark)
@@ -198,11 +225,17 @@ class TrainingLoop:
         started = time.monotonic()
         scores = self._validate()
         score = next(iter(scores.values()))
-        self._write_scalars(
-            {f"valid/{name}": value for name, value in scores.items()},
-            int(self._optimizer.iterations),
+        is_best = score > float(self._best_score)
+        report = ValidationReport(
+            step=int(self._optimizer.iterations),
+            epoch=epoch,
+            scores=scores,
+            is_best=is_best,
+            seconds=time.monotonic() - started,
         )
-        if score > float(self._best_score):
+        for observer in self._observers:
+            observer.validated(report)
+        if is_best:
             self._best_score.assign(score)
             self._best_epoch.assign(epoch)
             # A number of its own, so that no file of an earlier best is written over.
@@ -210,11 +243,6 @@ class TrainingLoop:
         self._seconds.assign_add(time.monotonic() - started)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
         write_line(f"{self._description} epoch {epoch}: {shown}")
-
-    def _write_scalars(self, values: dict[str, float], step: int) -> None:
-        with self._writer.as_default():
-            for name, value in values.items():
-                tf.summary.scalar(name, value, step=step)
 
 
 def make_optimizer(config: TrainingConfig) -> tf.keras.optimizers.Optimizer:

@@ -5,7 +5,6 @@ import hashlib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,12 +14,9 @@ from tfrec.config import EvaluationConfig, ExperimentConfig
 from tfrec.data.dataset import PreparedDataset
 from tfrec.data.input import InputOptions, count_batches, training_batches
 from tfrec.errors import UserError
-from tfrec.evaluation.cases import Cases, NoCasesError
-from tfrec.evaluation.protocol import evaluate
 from tfrec.evaluation.tuning import tune_item_knn, tuning_cases
 from tfrec.files import atomic_file, read_json, write_json
 from tfrec.models.retrieval import RetrievalModel
-from tfrec.models.scorers import RetrievalScorer
 from tfrec.progress import progress, write_line
 from tfrec.towers.catalogue import Catalogue
 from tfrec.towers.features import ItemFeatures
@@ -28,6 +24,8 @@ from tfrec.towers.memory import CooccurrenceMemory
 from tfrec.towers.spec import DataSpec
 from tfrec.training.loop import TrainingLoop, TrainingSummary
 from tfrec.training.precision import training_precision
+from tfrec.training.retrieval_monitor import retrieval_monitor
+from tfrec.training.retrieval_validation import RetrievalValidation
 from tfrec.training.run import RunDirectory
 from tfrec.training.text import (
     encode_all,
@@ -39,8 +37,6 @@ from tfrec.training.text import (
 SPEC = "spec.json"
 VECTORS = "text_vectors.npy"
 WEIGHTS = "weights"
-VALIDATION_SHOPPERS = 4000
-VALIDATION_BATCH = 256
 MEMORY_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 # What numpy, pydantic and TensorFlow raise for files that are missing, cut short or otherwise odd.
@@ -57,7 +53,11 @@ LOADING_ERRORS = (
 
 
 def train_retrieval(
-    dataset: PreparedDataset, run: RunDirectory, config: ExperimentConfig
+    dataset: PreparedDataset,
+    run: RunDirectory,
+    config: ExperimentConfig,
+    *,
+    profile: bool = False,
 ) -> TrainingSummary:
     """Trains the retrieval model and leaves it in the run's folder.
 
@@ -67,6 +67,7 @@ def train_retrieval(
         dataset: the prepared data set.
         run: the run's folder, from `RunDirectory.create`.
         config: the experiment.
+        profile: whether a few steps are traced with TensorFlow's profiler.
     """
     tf.keras.utils.set_random_seed(run.seed)
     vectors = item_text_vectors(dataset, config.text)
@@ -91,7 +92,7 @@ def train_retrieval(
         shuffle_baskets=config.retrieval.shuffle_baskets,
         seed=run.seed,
     )
-    score = validation(model, dataset, config.evaluation, run.seed)
+    score = RetrievalValidation(model, dataset, config.evaluation, run.seed)
 
     def validate() -> dict[str, float]:
         # Training leaves text vectors of weights gone by there, with dropout.
@@ -102,20 +103,23 @@ def train_retrieval(
     parts = model.parts
     if encoder is not None:
         parts["text_vectors"] = model.catalogue.text
-    loop = TrainingLoop(
-        model,
-        parts,
-        lambda epoch, skip: training_batches(dataset, options, epoch, skip=skip),
-        validate,
-        config.retrieval.training,
-        run.path,
-        "Retrieval",
-        lambda epoch: count_batches(dataset, options, epoch),
-    )
-    summary = loop.run()
-    if model.memory is not None:
-        best_score = fit_memory(model.memory, dataset, config.evaluation, score, run.seed)
-        summary = dataclasses.replace(summary, best_score=best_score)
+    monitor = retrieval_monitor(run, dataset, config, model, score, profile=profile)
+    with monitor:
+        summary = TrainingLoop(
+            model,
+            parts,
+            lambda epoch, skip: training_batches(dataset, options, epoch, skip=skip),
+            validate,
+            config.retrieval.training,
+            run.path,
+            "Retrieval",
+            lambda epoch: count_batches(dataset, options, epoch),
+            [monitor],
+        ).run()
+        if model.memory is not None:
+            best_score = fit_memory(model.memory, dataset, config.evaluation, score, run.seed)
+            summary = dataclasses.replace(summary, best_score=best_score)
+        monitor.finished({"valid_ndcg@10": summary.best_score})
     with atomic_file(run.path / VECTORS) as temporary, temporary.open("wb") as file:
         np.save(file, model.catalogue.text.numpy()[1:])
     write_json(run.path / SPEC, spec.model_dump())
@@ -213,55 +217,6 @@ def load_text_vectors(folder: Path) -> np.ndarray:
         raise UserError(
             f"{folder / VECTORS} is missing or damaged; train the retrieval model again"
         ) from error
-
-
-def validation(
-    model: RetrievalModel, dataset: PreparedDataset, config: EvaluationConfig, seed: int
-) -> Callable[[], dict[str, float]]:
-    """Returns a function that scores the model on a fixed sample of validation shoppers.
-
-    The score is NDCG@10. Where re-purchases count it is the geometric mean of NDCG@10 with them
-    and of NDCG@10 on items that are new to the shopper: re-purchases are the easier hits by far,
-    and would else decide alone when a model is at its best. They do where nobody buys anything
-    new.
-
-    Raises:
-        NoCasesError: if no shopper of the sample has a target.
-    """
-    count = len(dataset.histories("valid"))
-    sample = np.sort(np.random.default_rng(seed).permutation(count)[:VALIDATION_SHOPPERS])
-    modes: list[Literal["count", "exclude"]] = ["exclude"]
-    if config.repeats == "count":
-        modes.append("count")
-    settings, cases = [], []
-    for mode in modes:
-        setting = EvaluationConfig(cutoffs=[10], repeats=mode, bootstrap_samples=1)
-        try:
-            chosen = Cases.of(dataset, "valid", setting, subset=sample)
-        except NoCasesError:
-            if mode == config.repeats:
-                raise
-            continue  # Nobody there buys anything new, so re-purchases alone are the measure.
-        settings.append(setting)
-        cases.append(chosen)
-    scorer = RetrievalScorer(model)
-
-    def validate() -> dict[str, float]:
-        scorer.refresh()
-        figures = {
-            f"ndcg@10/{setting.repeats}": evaluate(
-                scorer,
-                dataset,
-                "valid",
-                setting,
-                cases=chosen,
-                batch_size=VALIDATION_BATCH,
-            ).metrics["ndcg@10"]
-            for setting, chosen in zip(settings, cases, strict=True)
-        }
-        return {"ndcg@10": float(np.prod(list(figures.values())) ** (1 / len(figures))), **figures}
-
-    return validate
 
 
 def item_frequency(dataset: PreparedDataset) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""What a training shows of itself in TensorBoard: one module a view."""
