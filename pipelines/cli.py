@@ -35,6 +35,11 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
             "pipelines.data_encode",
             "Encode the item texts of a data set with BERT.",
         ),
+        Stage(
+            "data histories",
+            "pipelines.data_histories",
+            "Write histories of real shoppers, for load tests.",
+        ),
         Stage("train retrieval", "pipelines.train_retrieval", "Train the retrieval model."),
         Stage(
             "train ranking",

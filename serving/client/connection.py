@@ -90,6 +90,16 @@ class Settings:
             options.append(("grpc.ssl_target_name_override", self.tls.server_name))
         return options
 
+    def open_channel(self) -> grpc.Channel:
+        """Returns a new channel, which connects at its first call.
+
+        Raises:
+            InvalidRequestError: if a file of the TLS settings cannot be used.
+        """
+        if self.tls is None:
+            return grpc.insecure_channel(self.address, self.options())
+        return grpc.secure_channel(self.address, self.tls.credentials(), self.options())
+
     def _service_config(self) -> dict[str, Any]:
         if not self.retries:
             return {}
@@ -123,13 +133,8 @@ class Connection:
             InvalidRequestError: if a file of the TLS settings cannot be used.
         """
         self.address = settings.address
-        if settings.tls is None:
-            channel = grpc.insecure_channel(settings.address, settings.options())
-        else:
-            credentials = settings.tls.credentials()
-            channel = grpc.secure_channel(settings.address, credentials, settings.options())
-        self._channel = channel
-        self._methods = _methods(grpc.intercept_channel(channel, *interceptors))
+        self._channel = settings.open_channel()
+        self._methods = _methods(grpc.intercept_channel(self._channel, *interceptors))
 
     def close(self) -> None:
         """Closes the connection."""
