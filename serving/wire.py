@@ -5,6 +5,7 @@ register the same names in protobuf's default pool and import all of TensorFlow 
 hundreds of megabytes); here both can be used in one process, and the bytes are the same.
 """
 
+from pathlib import Path
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -12,14 +13,15 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from serving.protos import DESCRIPTORS
 
 
-def _load_pool() -> descriptor_pool.DescriptorPool:
+def load_pool(descriptors: Path) -> descriptor_pool.DescriptorPool:
+    """Returns a pool with the messages of a compiled descriptor set."""
     pool = descriptor_pool.DescriptorPool()
-    for file in descriptor_pb2.FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file:
+    for file in descriptor_pb2.FileDescriptorSet.FromString(descriptors.read_bytes()).file:
         pool.Add(file)
     return pool
 
 
-POOL = _load_pool()
+POOL = load_pool(DESCRIPTORS)
 
 
 def _message(name: str) -> Any:

@@ -1,0 +1,1 @@
+"""A service that knows shoppers by id, in front of a model server."""
