@@ -30,7 +30,7 @@ setup(
     packages=find_packages(include=["tfrec*", "pipelines*", "serving*"]),
     package_data={
         "tfrec.data": ["sample/**/*"],
-        "tfrec.monitoring": ["*.yaml"],
+        "tfrec.monitoring.live": ["*.yaml"],
         "serving": ["deploy/**/*"],
         "serving.protos": ["*.proto", "*.binpb"],
     },

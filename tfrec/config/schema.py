@@ -197,6 +197,9 @@ class ExportConfig(Section):
     k: int = Field(default=100, ge=1, description="items that each answer carries")
     warmup_records: int = Field(default=8, ge=0, le=1000)
     keep_versions: int = Field(default=5, ge=1, description="older versions are removed")
+    reference_days: int = Field(
+        default=182, ge=1, description="last part of the log that live traffic is compared with"
+    )
 
 
 class ExperimentConfig(Section):

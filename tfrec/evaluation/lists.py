@@ -67,7 +67,13 @@ def gini(lists: np.ndarray, num_items: int) -> float:
     in recommender systems", Recommender Systems Handbook, 2015). NaN without any exposure;
     0 for a catalogue of one item.
     """
-    counts = np.sort(exposure(lists, num_items))
+    return gini_of_counts(exposure(lists, num_items))
+
+
+def gini_of_counts(counts: np.ndarray) -> float:
+    """Returns the Gini index of how often items are shown, int `[num_items]`; see `gini`."""
+    num_items = len(counts)
+    counts = np.sort(counts)
     total = counts.sum()
     if total == 0:
         return float("nan")

@@ -10,6 +10,7 @@ import pandas as pd
 from tfrec.config import ExperimentConfig
 from tfrec.models.recommender import Ranker
 from tfrec.models.retrieval import RetrievalModel
+from tfrec.monitoring.drift.reference import Reference
 
 Example = dict[str, Any]
 """A value for every input that a signature may have, without the batch dimension."""
@@ -30,6 +31,8 @@ class Exportable:
         ranking_folder: those of the ranking model.
         examples: requests for the warm-up records.
         origin: where all this comes from, for the provenance file.
+        reference: statistics of the traffic that the models are made for; None where they are not
+            known.
     """
 
     config: ExperimentConfig
@@ -41,3 +44,4 @@ class Exportable:
     ranking_folder: Path
     examples: list[Example]
     origin: dict[str, Any]
+    reference: Reference | None = None

@@ -1,5 +1,6 @@
 """Writes the three SavedModels of a trained pair of models as one new version."""
 
+import dataclasses
 import importlib.metadata
 import tempfile
 from dataclasses import dataclass
@@ -11,11 +12,13 @@ import tfrec
 from tfrec.config import ExperimentConfig
 from tfrec.export.bundle import write_bundle
 from tfrec.export.exportable import Exportable
+from tfrec.export.reference import reference_of
 from tfrec.export.saving import save_model
 from tfrec.export.served_models import MODELS, ServedModels
 from tfrec.export.versions import next_version, prune, publish
 from tfrec.export.warmup import examples, write_warm_up
 from tfrec.files import disk_errors_as_user_errors, write_json
+from tfrec.monitoring.drift.reference import FOLDER as REFERENCE
 from tfrec.progress import progress
 from tfrec.towers.bert.weights import find_weights
 from tfrec.training.loading import TrainedRun
@@ -56,7 +59,10 @@ def export_run(
     Raises:
         UserError: if the run is not whole, or the models cannot be written.
     """
-    return export(exportable_of(path, TrainedRun.open(path, data), settings), Path(models))
+    run = TrainedRun.open(path, data)
+    source = exportable_of(path, run, settings)
+    source = dataclasses.replace(source, reference=reference_of(run, source.config))
+    return export(source, Path(models))
 
 
 def exportable_of(
@@ -126,6 +132,8 @@ def export(source: Exportable, models: Path) -> Exported:
             write_warm_up(folder, name, served.signatures[name], source.examples)
             if name == "retrieval":
                 write_bundle(folder, source, bert.fingerprint)
+                if source.reference is not None:
+                    source.reference.write(folder / REFERENCE)
             write_json(folder / PROVENANCE, _provenance(name, version, source))
     prune(models, MODELS, source.config.export.keep_versions)
     return Exported(

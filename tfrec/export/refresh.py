@@ -15,6 +15,7 @@ from tfrec.errors import UserError
 from tfrec.export.bundle import Bundle
 from tfrec.export.exporter import Exported, export
 from tfrec.export.merging import MergedItems, merge_items
+from tfrec.export.reference import carried_over
 from tfrec.files import atomic_file
 from tfrec.towers.bert.vectors import TextVectors
 from tfrec.towers.bert.weights import find_weights
@@ -119,7 +120,11 @@ def _publish(
     vectors, encoded = _text_vectors(models, bundle, merged)
     source = bundle.exportable(merged.frame, vectors, settings)
     refreshed = [*bundle.origin.get("refreshed", []), bundle.version]
-    source = replace(source, origin={**bundle.origin, "refreshed": refreshed})
+    source = replace(
+        source,
+        origin={**bundle.origin, "refreshed": refreshed},
+        reference=carried_over(bundle, merged, vectors),
+    )
     return export(source, models), encoded
 
 

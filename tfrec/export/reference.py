@@ -1,0 +1,145 @@
+"""Makes the reference statistics that go with an export."""
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.config import ExperimentConfig
+from tfrec.data.dataset import PreparedDataset
+from tfrec.data.records import Histories
+from tfrec.export.bundle import Bundle
+from tfrec.export.merging import MergedItems
+from tfrec.models.recommender import Recommender
+from tfrec.monitoring.drift.item_profile import ItemProfile
+from tfrec.monitoring.drift.reference import (
+    SECONDS_PER_DAY,
+    Calibration,
+    Reference,
+    ReferenceStatistics,
+    quantiles,
+    usual_windows,
+)
+from tfrec.monitoring.live.served import PLACES
+from tfrec.towers.histories import pad_histories
+from tfrec.training.loading import TrainedRun
+
+SHOPPERS = 500
+SHOPPERS_A_BATCH = 64
+
+
+def reference_of(run: TrainedRun, config: ExperimentConfig) -> Reference:
+    """Describes the last part of the log, and what the models show to some of its shoppers.
+
+    The shoppers are those of the test period, with their histories up to it, so that what they
+    went on to take says how well the scores are calibrated.
+
+    Args:
+        run: the trained run; it has a ranking model.
+        config: its sections `evaluation` and `export` are used.
+    """
+    dataset = run.dataset
+    item, event, timestamp = _logged_events(dataset)
+    last = int(timestamp.max(initial=0))
+    recent = timestamp > last - config.export.reference_days * SECONDS_PER_DAY
+    item, event, timestamp = item[recent], event[recent], timestamp[recent]
+    counts = np.bincount(item, minlength=dataset.num_items + 1)[1:]
+    by_type = np.bincount(event, minlength=len(dataset.event_types) + 1)[1:]
+    histories = dataset.histories("test")
+    some = np.linspace(0, len(histories) - 1, min(SHOPPERS, len(histories))).round().astype(int)
+    histories = histories.select(np.unique(some))
+    recommender = run.recommender()
+    assert recommender is not None, "an export has a ranking model"
+    items, scores = _served(recommender, histories, dataset, config)
+    shown = items > 0
+    profile = ItemProfile.of(
+        dataset.items,
+        run.text_vectors,
+        counts,
+        np.bincount(items[shown], minlength=dataset.num_items + 1)[1:],
+    )
+    statistics = ReferenceStatistics(
+        first=int(timestamp.min()) if last else None,
+        last=last or None,
+        events={
+            name: int(count)
+            for name, count in zip(dataset.event_types, by_type, strict=True)
+            if count
+        },
+        usual=usual_windows(profile, item - 1, timestamp) if last else {},
+        history_lengths=quantiles(histories.lengths),
+        scores=quantiles(scores[shown]),
+        calibration=_calibration(items, scores, histories, dataset),
+    )
+    return Reference(statistics, profile)
+
+
+def carried_over(bundle: Bundle, merged: MergedItems, vectors: np.ndarray) -> Reference | None:
+    """Returns the reference of an export for its refreshed items, or None if it has none.
+
+    Args:
+        bundle: the export.
+        merged: the known items in their old order, then the new ones.
+        vectors: float32 `[num_items, text_dimension]`.
+    """
+    before = Reference.open(bundle.path.parent.parent)
+    if before is None:
+        return None
+    new = len(merged.frame) - len(before.items)
+    profile = ItemProfile.of(
+        merged.frame,
+        vectors,
+        np.pad(before.items.events, (0, new)),
+        np.pad(before.items.served, (0, new)),
+    )
+    return Reference(before.statistics, profile)
+
+
+def _logged_events(dataset: PreparedDataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns item, event and timestamp of every event of the log, each once."""
+    train = dataset.histories("train")
+    parts = [(train.item, train.event, train.timestamp)]
+    for split in ("valid", "test"):
+        later = dataset.histories(split)
+        parts.append((later.target_item, later.target_event, later.target_timestamp))
+    item, event, timestamp = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return item, event, timestamp
+
+
+def _served(
+    recommender: Recommender,
+    histories: Histories,
+    dataset: PreparedDataset,
+    config: ExperimentConfig,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the first items that each shopper is shown, and their scores."""
+    available = tf.constant(np.append(False, dataset.items["available"].to_numpy(bool)))
+    hide = config.evaluation.repeats == "exclude"
+    recommend = tf.function(recommender.recommend, reduce_retracing=True)
+    items, scores = [], []
+    for start in range(0, len(histories), SHOPPERS_A_BATCH):
+        part = histories.select(np.arange(start, min(start + SHOPPERS_A_BATCH, len(histories))))
+        history = pad_histories(part, max(1, int(part.lengths.max(initial=0))))
+        hidden = history["item"] if hide else tf.zeros([len(part), 1], tf.int64)
+        found, values, _ = recommend(history, hidden, available)
+        items.append(found[:, :PLACES].numpy())
+        scores.append(values[:, :PLACES].numpy())
+    if not items:
+        return np.zeros((0, PLACES), np.int64), np.zeros((0, PLACES), np.float32)
+    return np.concatenate(items), np.concatenate(scores)
+
+
+def _calibration(
+    items: np.ndarray, scores: np.ndarray, histories: Histories, dataset: PreparedDataset
+) -> Calibration | None:
+    shown = items > 0
+    if not shown.any():
+        return None
+    taken = 0
+    for shopper, row in enumerate(items):
+        place = histories.targets(shopper)
+        wanted = np.isin(histories.target_event[place], dataset.target_event_indices)
+        taken += int(np.isin(row[row > 0], histories.target_item[place][wanted]).sum())
+    return Calibration(
+        shown=int(shown.sum()),
+        mean_score=float(scores[shown].mean()),
+        observed=taken / int(shown.sum()),
+    )

@@ -1,0 +1,144 @@
+"""The gateway's event log, format 1: served lists and what shoppers did, as JSON Lines."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+SEGMENTS = "events-*.jsonl"
+SERVED = "recommendation"
+IMPRESSION = "impression"
+CLICK = "click"
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+    event: str
+    time: float
+    received: float
+    user: str
+    recommendation_id: str | None = None
+    model_version: int | None = None
+    variant: str | None = None
+
+
+class ServedList(_Line):
+    """A list that was served, in the order in which it is shown.
+
+    Attributes:
+        received: unix seconds by the gateway's clock.
+        time: unix seconds by the caller's clock, where it gave one.
+        item_ids: the items, the first place first.
+        scores: the model's scores of the items.
+        history_length: items that the model was asked with.
+        history_unknown: how many of these it does not know.
+        degraded: whether the history store did not answer.
+        latency_ms: time that the gateway took.
+    """
+
+    model: str = ""
+    item_ids: list[str]
+    scores: list[float] | None = None
+    history_length: int | None = Field(default=None, ge=0)
+    history_unknown: int | None = Field(default=None, ge=0)
+    degraded: bool = False
+    latency_ms: float | None = None
+
+
+class ShopperEvent(_Line):
+    """What a shopper did with an item: saw it (impression), clicked it, bought it, and so on.
+
+    Attributes:
+        item_id: the item.
+        position: its place in the list, from 1.
+        value: money, where known.
+    """
+
+    item_id: str
+    position: int | None = None
+    value: float | None = None
+
+
+LogLine = ServedList | ShopperEvent
+
+
+def read_line(line: bytes) -> LogLine | None:
+    """Returns a line of the log, or None if it is none."""
+    try:
+        # The two kinds have no required field in common that tells them apart but this one.
+        if b'"item_ids"' in line:
+            served = ServedList.model_validate_json(line)
+            return served if served.event == SERVED else None
+        return ShopperEvent.model_validate_json(line)
+    except ValidationError:
+        return None
+
+
+@dataclass
+class _Segment:
+    inode: int
+    offset: int = 0
+    newest: float = float("-inf")
+
+
+class EventLogReader:
+    """Reads a log folder, and later what was added to it.
+
+    Segments may be rotated, removed, or replaced by shorter ones (when a shopper is erased) between
+    two reads; no line is given twice.
+
+    Attributes:
+        bad_lines: lines so far that could not be read.
+        found: whether the folder was there at the last read.
+
+    Args:
+        folder: the log's folder.
+        since: lines received before, in unix seconds, are left out.
+    """
+
+    def __init__(self, folder: Path, since: float = float("-inf")) -> None:
+        self.folder = folder
+        self.since = since
+        self.bad_lines = 0
+        self.found = False
+        self._segments: dict[str, _Segment] = {}
+
+    def read(self) -> Iterator[LogLine]:
+        """Yields the finished lines that no earlier call has yielded, segment by segment."""
+        self.found = self.folder.is_dir()
+        paths = sorted(self.folder.glob(SEGMENTS)) if self.found else []
+        gone = self._segments.keys() - {path.name for path in paths}
+        for name in gone:
+            del self._segments[name]
+        for path in paths:
+            yield from self._read(path)
+
+    def _read(self, path: Path) -> Iterator[LogLine]:
+        try:
+            file = path.open("rb")
+        except OSError:
+            return  # removed by the rotation since it was listed
+        with file:
+            status = os.fstat(file.fileno())
+            segment = self._segments.setdefault(path.name, _Segment(status.st_ino))
+            skip_until = float("-inf")
+            if segment.inode != status.st_ino or status.st_size < segment.offset:
+                segment.inode, segment.offset = status.st_ino, 0
+                skip_until = segment.newest
+            file.seek(segment.offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break  # still being written
+                segment.offset += len(line)
+                parsed = read_line(line)
+                if parsed is None:
+                    self.bad_lines += 1
+                    continue
+                if parsed.received <= skip_until:
+                    continue
+                segment.newest = max(segment.newest, parsed.received)
+                if parsed.received >= self.since:
+                    yield parsed
