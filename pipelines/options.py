@@ -30,6 +30,11 @@ seed_option = click.option(
     metavar="N",
     help="Seed of the training; the configuration's by default.",
 )
+profile_option = click.option(
+    "--profile",
+    is_flag=True,
+    help="Trace a few steps with TensorFlow's profiler; see docs/tensorboard.md.",
+)
 trained_run_option = click.option(
     "--run",
     "run_folder",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.options import config_option, data_option, run_option, seed_option
+from pipelines.options import config_option, data_option, profile_option, run_option, seed_option
 from pipelines.running import run
 from tfrec.config import load_config
 
@@ -14,8 +14,11 @@ from tfrec.config import load_config
 @run_option
 @config_option
 @seed_option
+@profile_option
 @click.option("--overwrite", is_flag=True, help="Replace a model that is already in the run.")
-def command(data: Path, out: Path, config: Path | None, seed: int | None, overwrite: bool) -> None:
+def command(
+    data: Path, out: Path, config: Path | None, seed: int | None, profile: bool, overwrite: bool
+) -> None:
     """Train the ranking model on retrieved candidates.
 
     The run must hold a finished retrieval model. A training that was stopped continues when the
@@ -30,7 +33,7 @@ def command(data: Path, out: Path, config: Path | None, seed: int | None, overwr
     settings = load_config(config)
     dataset = PreparedDataset.open(data)
     directory, summary, quality = run_ranking(
-        dataset, out, settings, seed=seed, overwrite=overwrite
+        dataset, out, settings, seed=seed, overwrite=overwrite, profile=profile
     )
     figures = ", ".join(f"{name} {value:.4f}" for name, value in quality.items())
     click.echo(f"Ranking: {summary.sentence()}. The model is in {directory.path}.")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.options import config_option, data_option, run_option, seed_option
+from pipelines.options import config_option, data_option, profile_option, run_option, seed_option
 from pipelines.running import run
 from tfrec.config import load_config
 
@@ -14,8 +14,11 @@ from tfrec.config import load_config
 @run_option
 @config_option
 @seed_option
+@profile_option
 @click.option("--overwrite", is_flag=True, help="Replace a model that is already in the run.")
-def command(data: Path, out: Path, config: Path | None, seed: int | None, overwrite: bool) -> None:
+def command(
+    data: Path, out: Path, config: Path | None, seed: int | None, profile: bool, overwrite: bool
+) -> None:
     """Train the retrieval model.
 
     A training that was stopped continues when the same command is given again. Watch it with
@@ -26,7 +29,9 @@ def command(data: Path, out: Path, config: Path | None, seed: int | None, overwr
     from tfrec.training.stages import run_retrieval
 
     dataset = PreparedDataset.open(data)
-    directory, summary = run_retrieval(dataset, out, settings, seed=seed, overwrite=overwrite)
+    directory, summary = run_retrieval(
+        dataset, out, settings, seed=seed, overwrite=overwrite, profile=profile
+    )
     click.echo(f"Retrieval: {summary.sentence()}. The model is in {directory.path}.")
 
 

@@ -5,9 +5,9 @@ import pytest
 
 from tfrec.config import EvaluationConfig
 from tfrec.errors import UserError
+from tfrec.training.candidate_lists import holdout_shoppers
 from tfrec.training.evaluation import evaluate_run
 from tfrec.training.loading import TrainedRun
-from tfrec.training.ranking import holdout_shoppers
 
 MODELS = ["retrieval", "retrieval+ranking", "popularity", "item_knn", "text_knn"]
 

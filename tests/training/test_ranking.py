@@ -14,18 +14,15 @@ from tfrec.errors import UserError
 from tfrec.models.recommender import Retriever
 from tfrec.towers.histories import pad_histories
 from tfrec.training import ranking as ranking_module
-from tfrec.training.loading import TrainedRun
-from tfrec.training.ranking import (
+from tfrec.training.candidate_lists import (
     CandidateLists,
-    build_ranker,
-    calibrate,
     drawn_shoppers,
     holdout_shoppers,
     list_batches,
-    load_ranker,
     make_lists,
-    train_ranking,
 )
+from tfrec.training.loading import TrainedRun
+from tfrec.training.ranking import build_ranker, calibrate, load_ranker, train_ranking
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +98,9 @@ def distorted_lists(slope, offset, seed=0, lists=400, candidates=50):
     labels = (random.random(chance.shape) < chance).astype(np.float32)
     ones = np.ones((lists, candidates), np.float32)
     return CandidateLists(
+        np.ones((lists, candidates), np.int32),
+        np.arange(lists),
+        np.zeros(lists, bool),
         logits,
         ones,
         ones.copy(),

@@ -160,7 +160,13 @@ class RankingModel(tfrs.models.Model):
         return value
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Returns the sum of the lists' and the events' losses.
+        """Returns the sum of `loss_parts`."""
+        return tf.add_n(list(self.loss_parts(inputs, training=training).values()))
+
+    def loss_parts(
+        self, inputs: dict[str, tf.Tensor], training: bool = False
+    ) -> dict[str, tf.Tensor]:
+        """Returns the lists' and the events' losses, ``list_<event>`` and ``event_<event>``.
 
         Args:
             inputs: `features` float32 `[batch, num_candidates, num_features]`, `present` float32
@@ -172,18 +178,20 @@ class RankingModel(tfrs.models.Model):
         present = inputs["present"]
         count = tf.maximum(tf.reduce_sum(present), 1.0)
         bought = tf.zeros_like(present)
-        loss = tf.constant(0.0)
+        parts = {}
         for event in self.target_events:
             labels = inputs[f"label/{event}"]
             bought = tf.maximum(bought, labels)
-            loss += self._list_task(labels, logits[event], sample_weight=present)
-            loss += self._event_loss(labels, logits[event], present) / count
+            parts[f"list_{event}"] = self._list_task(labels, logits[event], sample_weight=present)
+            parts[f"event_{event}"] = self._event_loss(labels, logits[event], present) / count
         if self.return_event:
             labels = inputs[f"label/{self.return_event}"]
             bought *= present
             returns = self._event_loss(labels, logits[self.return_event], bought)
-            loss += tf.math.divide_no_nan(returns, tf.reduce_sum(bought))
-        return loss
+            parts[f"event_{self.return_event}"] = tf.math.divide_no_nan(
+                returns, tf.reduce_sum(bought)
+            )
+        return parts
 
     def _event_loss(self, labels: tf.Tensor, logits: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         return self._event_task(

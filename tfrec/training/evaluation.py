@@ -5,8 +5,8 @@ import numpy as np
 from tfrec.config import EvaluationConfig
 from tfrec.evaluation import Cases, Report, Scorer, evaluate, tuned_baselines
 from tfrec.models.scorers import RetrievalScorer, TwoStageScorer
+from tfrec.training.candidate_lists import SHOPPERS_A_BATCH, holdout_shoppers
 from tfrec.training.loading import TrainedRun
-from tfrec.training.ranking import SHOPPERS_A_BATCH, holdout_shoppers
 
 
 def evaluate_run(run: TrainedRun, split: str, config: EvaluationConfig, seed: int) -> Report:

@@ -17,6 +17,7 @@ def run_retrieval(
     *,
     seed: int | None = None,
     overwrite: bool = False,
+    profile: bool = False,
 ) -> tuple[RunDirectory, TrainingSummary]:
     """Trains the retrieval model of a run; one that was stopped continues.
 
@@ -26,12 +27,13 @@ def run_retrieval(
         config: the experiment.
         seed: seed of the training; None for the configuration's.
         overwrite: whether to replace a model that is already in the run.
+        profile: whether a few steps are traced with TensorFlow's profiler.
 
     Raises:
         UserError: if the run holds something else and `overwrite` is false.
     """
     directory = _start(dataset, out, "retrieval", config, seed, overwrite)
-    summary = train_retrieval(dataset, directory, config)
+    summary = train_retrieval(dataset, directory, config, profile=profile)
     directory.finish({"valid_ndcg@10": summary.best_score}, **summary.facts())
     return directory, summary
 
@@ -43,6 +45,7 @@ def run_ranking(
     *,
     seed: int | None = None,
     overwrite: bool = False,
+    profile: bool = False,
 ) -> tuple[RunDirectory, TrainingSummary, dict[str, float]]:
     """Trains the ranking model of a run on the candidates of its finished retrieval model.
 
@@ -59,7 +62,7 @@ def run_ranking(
     first_stage.check_dataset(dataset.path, dataset.checksum)
     directory = _start(dataset, out, "ranking", config, seed, overwrite)
     retrieval = load_retrieval(first_stage.path, first_stage.config, dataset.items)
-    summary, quality = train_ranking(dataset, retrieval, directory, config)
+    summary, quality = train_ranking(dataset, retrieval, directory, config, profile=profile)
     directory.finish({"valid_ndcg@10": summary.best_score, **quality}, **summary.facts())
     return directory, summary, quality
 

@@ -1,0 +1,212 @@
+"""Candidate lists: what the ranking model is trained and judged on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.config import RankingConfig
+from tfrec.data.dataset import PreparedDataset
+from tfrec.data.records import Histories
+from tfrec.files import atomic_folder
+from tfrec.models.recommender import Ranker, Retriever
+from tfrec.progress import progress
+from tfrec.towers.histories import pad_histories
+
+SHOPPERS_A_BATCH = 256
+
+
+@dataclass(frozen=True)
+class CandidateLists:
+    """Candidates with features and labels, one list a shopper and mode.
+
+    Attributes:
+        items: int32 `[lists, num_candidates]`, item indices, 0 for padding.
+        shopper: int64 `[lists]`, position among the histories that the lists were made for.
+        excluding: bool `[lists]`, whether items of the history were no candidates.
+        features: float32 `[lists, num_candidates, num_features]`.
+        present: float32 `[lists, num_candidates]`, 0 for padding.
+        retrieved: float32 `[lists, num_candidates]`, 0 for the popularity-sampled negatives.
+        labels: float32 `[lists, num_candidates]` an event type.
+        targets: int64 `[lists]`, number of the shopper's targets, retrieved or not.
+    """
+
+    items: np.ndarray
+    shopper: np.ndarray
+    excluding: np.ndarray
+    features: np.ndarray
+    present: np.ndarray
+    retrieved: np.ndarray
+    labels: dict[str, np.ndarray]
+    targets: np.ndarray
+
+    def save(self, folder: Path) -> None:
+        """Writes the arrays into `folder`, atomically."""
+        with atomic_folder(folder) as temporary:
+            for name, values in self._arrays().items():
+                np.save(temporary / f"{name}.npy", values)
+
+    @classmethod
+    def load(cls, folder: Path, events: list[str]) -> "CandidateLists":
+        """Reads what `save` wrote."""
+        return cls(
+            items=np.load(folder / "items.npy"),
+            shopper=np.load(folder / "shopper.npy"),
+            excluding=np.load(folder / "excluding.npy"),
+            features=np.load(folder / "features.npy"),
+            present=np.load(folder / "present.npy"),
+            retrieved=np.load(folder / "retrieved.npy"),
+            labels={event: np.load(folder / f"label-{event}.npy") for event in events},
+            targets=np.load(folder / "targets.npy"),
+        )
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        arrays = {
+            "items": self.items,
+            "shopper": self.shopper,
+            "excluding": self.excluding,
+            "features": self.features,
+            "present": self.present,
+            "retrieved": self.retrieved,
+            "targets": self.targets,
+        }
+        return arrays | {f"label-{event}": values for event, values in self.labels.items()}
+
+
+def holdout_shoppers(histories: Histories, share: float) -> np.ndarray:
+    """Returns bool `[shoppers]`: the validation shoppers that the ranking model never trains on.
+
+    A shopper's hash decides, so the choice is the same for every run on the data.
+    """
+    numbers = np.array([int(user[:8], 16) for user in histories.user], dtype=np.float64)
+    return numbers / 2**32 < share
+
+
+def drawn_shoppers(histories: Histories, most: int, *, seed: int) -> Histories:
+    """Returns at most so many shoppers, drawn at random, in their order."""
+    if len(histories) <= most:
+        return histories
+    drawn = np.random.default_rng(seed).permutation(len(histories))[:most]
+    return histories.select(np.sort(drawn))
+
+
+def make_lists(
+    dataset: PreparedDataset,
+    histories: Histories,
+    retriever: Retriever,
+    ranker: Ranker,
+    config: RankingConfig,
+    *,
+    seed: int,
+    negatives: int,
+) -> CandidateLists:
+    """Retrieves candidates for shoppers, describes them, and labels them with what came.
+
+    Args:
+        dataset: the prepared data set.
+        histories: shoppers with targets.
+        retriever: the first stage.
+        ranker: describes the candidates.
+        config: how many candidates, and in which modes.
+        seed: seed of the popularity-sampled negatives.
+        negatives: how many of those a list.
+    """
+    modes = ["count", "exclude"] if config.repeats == "both" else [config.repeats]
+    random = np.random.default_rng(seed)
+    popularity = np.concatenate([[0.0], dataset.items["train_events"].to_numpy(np.float64) ** 0.75])
+    popularity /= popularity.sum()
+    depth = min(config.candidates, dataset.num_items)
+    longest = max(retriever.model.config.max_history, config.max_history)
+    scores_of = tf.function(retriever.scores, reduce_retracing=True)
+    describe = tf.function(ranker.describe, reduce_retracing=True)
+    parts: list[CandidateLists] = []
+    starts = range(0, len(histories), SHOPPERS_A_BATCH)
+    for start in progress(list(starts), description="Candidate lists", unit="batch"):
+        batch = histories.select(np.arange(start, min(start + SHOPPERS_A_BATCH, len(histories))))
+        history = pad_histories(batch, longest)
+        scores = scores_of(history)
+        for mode in modes:
+            visible = scores.numpy().copy()
+            visible[:, 0] = -np.inf
+            if mode == "exclude":
+                shopper = np.repeat(np.arange(len(batch)), batch.lengths)
+                visible[shopper, batch.item] = -np.inf
+            top = np.argpartition(-visible, depth - 1, axis=1)[:, :depth]
+            top = np.where(np.isfinite(np.take_along_axis(visible, top, 1)), top, 0)
+            extra = random.choice(len(popularity), size=(len(batch), negatives), p=popularity)
+            extra[np.isneginf(np.take_along_axis(visible, extra, 1))] = 0
+            # A drawn item that is a candidate already, or was drawn before, would count twice.
+            extra[(extra[:, :, None] == top[:, None, :]).any(axis=2)] = 0
+            extra.sort(axis=1)
+            extra[:, 1:][extra[:, 1:] == extra[:, :-1]] = 0
+            candidates = np.concatenate([top, extra], axis=1).astype(np.int64)
+            labels, targets = _labels(batch, candidates, ranker.model.events, dataset, mode)
+            retrieved = np.zeros(candidates.shape, np.float32)
+            retrieved[:, :depth] = top > 0
+            parts.append(
+                CandidateLists(
+                    candidates.astype(np.int32),
+                    np.arange(start, start + len(batch)),
+                    np.full(len(batch), mode == "exclude"),
+                    describe(history, tf.constant(candidates), scores).numpy(),
+                    (candidates > 0).astype(np.float32),
+                    retrieved,
+                    labels,
+                    targets,
+                )
+            )
+    return CandidateLists(
+        np.concatenate([part.items for part in parts]),
+        np.concatenate([part.shopper for part in parts]),
+        np.concatenate([part.excluding for part in parts]),
+        np.concatenate([part.features for part in parts]),
+        np.concatenate([part.present for part in parts]),
+        np.concatenate([part.retrieved for part in parts]),
+        {
+            event: np.concatenate([part.labels[event] for part in parts])
+            for event in ranker.model.events
+        },
+        np.concatenate([part.targets for part in parts]),
+    )
+
+
+def _labels(
+    batch: Histories,
+    candidates: np.ndarray,
+    events: list[str],
+    dataset: PreparedDataset,
+    mode: str,
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    labels = {event: np.zeros(candidates.shape, np.float32) for event in events}
+    targets = np.zeros(len(batch), np.int64)
+    for row in range(len(batch)):
+        place = batch.targets(row)
+        items, kinds = batch.target_item[place], batch.target_event[place]
+        wanted = items[np.isin(kinds, dataset.target_event_indices)]
+        if mode == "exclude":
+            wanted = np.setdiff1d(wanted, batch.item[batch.history(row)])
+        targets[row] = len(np.unique(wanted))
+        for event in events:
+            happened = items[kinds == dataset.event_types.index(event) + 1]
+            labels[event][row] = np.isin(candidates[row], happened) & (candidates[row] > 0)
+    return labels, targets
+
+
+def list_batches(lists: CandidateLists, batch_lists: int, seed: int) -> tf.data.Dataset:
+    """Returns shuffled batches for `RankingModel.compute_loss`."""
+    tensors = {"features": lists.features, "present": lists.present}
+    tensors |= {f"label/{event}": values for event, values in lists.labels.items()}
+    # Eager tensors are captured by reference; from_tensor_slices would copy them into the graph.
+    eager = {name: tf.constant(values) for name, values in tensors.items()}
+    order = np.random.default_rng(seed).permutation(len(lists.features))
+    return (
+        tf.data.Dataset.from_tensor_slices(order)
+        .batch(batch_lists)
+        .map(
+            lambda rows: {name: tf.gather(values, rows) for name, values in eager.items()},
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        .prefetch(tf.data.AUTOTUNE)
+    )

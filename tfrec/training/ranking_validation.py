@@ -1,0 +1,84 @@
+"""How a ranking model is validated while it trains."""
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.errors import UserError
+from tfrec.models.ranking import RankingModel
+from tfrec.training.candidate_lists import CandidateLists
+
+NDCG_CUTOFF = 10
+LISTS_AT_ONCE = 512
+
+
+class RankingValidation:
+    """Measures NDCG@10 of the final score on held-out lists.
+
+    A purchase that was sent back is worth what the return penalty leaves of it, as in the score:
+    where much is returned, the best model would else be one that knows nothing of returns.
+
+    Args:
+        model: the model, which may be trained on between the calls.
+        holdout: the lists.
+
+    Attributes:
+        logits: float32 `[lists, num_candidates]` an event, of the last call.
+        values: float32 `[lists, num_candidates]`, the final scores of the last call, minus
+            infinity for padding.
+
+    Raises:
+        UserError: if no list has a target.
+    """
+
+    def __init__(self, model: RankingModel, holdout: CandidateLists) -> None:
+        self._model = model
+        self._holdout = holdout
+        gain = np.max([holdout.labels[event] for event in model.target_events], axis=0)
+        if model.return_event:
+            gain = gain * (1.0 - model.config.return_penalty * holdout.labels[model.return_event])
+        self._gain = gain
+        self._kept = holdout.targets > 0
+        if not self._kept.any():
+            raise UserError(
+                "none of the held-out shoppers has a target to rank for with "
+                f"ranking.repeats: {model.config.repeats}; set ranking.repeats to count, or "
+                "prepare the data with more data.valid_days"
+            )
+        self.logits: dict[str, np.ndarray] = {}
+        self.values = np.zeros(holdout.items.shape, np.float32)
+
+    def __call__(self) -> dict[str, float]:
+        """Returns the score."""
+        model, holdout = self._model, self._holdout
+        self.logits = predict(model, holdout)
+        logits = {event: tf.constant(values) for event, values in self.logits.items()}
+        values = model.scores(model.probabilities(logits)).numpy()
+        self.values = np.where(holdout.present > 0, values, -np.inf)
+        order = np.argsort(-self.values, axis=1, kind="stable")[:, :NDCG_CUTOFF]
+        discount = 1.0 / np.log2(np.arange(NDCG_CUTOFF) + 2.0)
+        gained = np.take_along_axis(self._gain, order, axis=1) @ discount[: order.shape[1]]
+        ideal = np.concatenate([[0.0], np.cumsum(discount)])
+        best = ideal[np.minimum(holdout.targets[self._kept], NDCG_CUTOFF)]
+        return {"ndcg@10": float(np.mean(gained[self._kept] / best))}
+
+
+def predict(model: RankingModel, lists: CandidateLists) -> dict[str, np.ndarray]:
+    """Returns the logits float32 `[lists, num_candidates]` of every event."""
+    batches = [
+        model(tf.constant(lists.features[start : start + LISTS_AT_ONCE]))
+        for start in range(0, len(lists.features), LISTS_AT_ONCE)
+    ]
+    return {
+        event: np.concatenate([batch[event].numpy() for batch in batches]) for event in model.events
+    }
+
+
+def judged(model: RankingModel, lists: CandidateLists, event: str) -> np.ndarray:
+    """Returns bool `[lists, num_candidates]`: the examples that an event's probability is for.
+
+    Retrieved candidates; for the return event those of them that were bought.
+    """
+    kept = lists.retrieved > 0
+    if event == model.return_event:
+        kept &= np.max([lists.labels[target] for target in model.target_events], axis=0) > 0
+    return kept
