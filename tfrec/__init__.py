@@ -1,5 +1,37 @@
-"""tfrec: an end-to-end recommender for shops, on TensorFlow."""
+"""tfrec: an end-to-end recommender for shops, on TensorFlow.
+
+The names below are what notebooks use; each is imported when it is first asked for, so that
+`import tfrec` itself stays light.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from tfrec import runtime as runtime
 
+if TYPE_CHECKING:
+    from tfrec.api.datasets import load_dataset
+    from tfrec.api.experiments import configure
+    from tfrec.api.recommender import Recommender
+    from tfrec.api.shoppers import Shopper, find_shoppers
+
 __version__ = "0.1.0"
+__all__ = ["Recommender", "Shopper", "configure", "find_shoppers", "load_dataset"]
+
+_HOMES = {
+    "Recommender": "tfrec.api.recommender",
+    "Shopper": "tfrec.api.shoppers",
+    "configure": "tfrec.api.experiments",
+    "find_shoppers": "tfrec.api.shoppers",
+    "load_dataset": "tfrec.api.datasets",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tfrec' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

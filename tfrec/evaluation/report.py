@@ -9,12 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from tfrec import files
+from tfrec.display import Displayed
 from tfrec.evaluation.result import Result
 
 MISSING = "-"
 
 
-class Report:
+class Report(Displayed):
     """The results of several models on the same shoppers.
 
     Args:
@@ -114,6 +115,10 @@ class Report:
             table.add_row(metric, *cells)
         return table
 
+    def renderables(self) -> list[Table]:
+        """Returns the table of metrics and the table of slices."""
+        return [self.table(), self.slices_table()]
+
     def print(self, console: Console | None = None, *, against: str | None = None) -> None:
         """Prints the table of metrics and the table of slices.
 
@@ -122,10 +127,11 @@ class Report:
             against: name of a model; the table of differences to it is printed as well.
         """
         console = console or Console()
-        console.print(self.table())
+        table, slices = self.renderables()
+        console.print(table)
         if against is not None:
             console.print(self.differences_table(against))
-        console.print(self.slices_table())
+        console.print(slices)
 
     def to_json(self) -> dict[str, Any]:
         """Returns ``{"<model>": {"recall@10": …, "recall@10_low": …, …}}`` in plain values."""

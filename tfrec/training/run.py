@@ -122,6 +122,30 @@ class RunDirectory:
             )
         return run
 
+    @classmethod
+    def is_finished(
+        cls, path: str | Path, model_name: str, config: ExperimentConfig, dataset_checksum: str
+    ) -> bool:
+        """Whether a run holds a model that was trained to the end with just these settings.
+
+        Args:
+            path: the run.
+            model_name: ``"retrieval"`` or ``"ranking"``.
+            config: the effective configuration of the experiment, whose seed is meant as well.
+            dataset_checksum: the data set's `PreparedDataset.checksum`.
+
+        Raises:
+            UserError: if there is a record, but a damaged one.
+        """
+        run = cls(Path(path) / model_name)
+        return (
+            (run.path / RECORD).is_file()
+            and run.finished
+            and run.dataset_checksum == dataset_checksum
+            and run.seed == config.seed
+            and run.config == config
+        )
+
     def check_dataset(self, path: str | Path, checksum: str) -> None:
         """Makes sure that the run was trained on the data set at `path`.
 
