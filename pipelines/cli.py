@@ -61,6 +61,11 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
         Stage("similar", "pipelines.similar", "Ask a server for items like an item."),
     ),
     "Look inside": (
+        Stage(
+            "runs",
+            "pipelines.runs",
+            "List runs with their metrics, and what their settings differ in.",
+        ),
         Stage("config show", "pipelines.config_show", "Print the effective configuration."),
     ),
 }

@@ -27,6 +27,7 @@ SPELLINGS = {
     "recommend": ["--server", "--history", "-k", "--json"],
     "search": ["--server", "--query", "-k", "--json"],
     "similar": ["--server", "--item", "-k", "--json"],
+    "runs": ["--json"],
     "config show": ["--config"],
 }
 

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Literal
 
 from tfrec.config import ExperimentConfig
+from tfrec.config.flat import flat
 from tfrec.monitoring.training.event_log import EventLog
 from tfrec.monitoring.training.graph import GraphView, ProfileView
-from tfrec.monitoring.training.hparams import HParamsView, flat_settings
+from tfrec.monitoring.training.hparams import HParamsView, table_values
 from tfrec.monitoring.training.layout import LayoutView
 from tfrec.monitoring.training.monitor import View
 from tfrec.training.run import RunDirectory
@@ -38,8 +39,8 @@ def common_views(
         model: which of its models is trained.
         profile: whether a few steps are traced with the profiler.
     """
-    sections = {"text": config.text, "retrieval": config.retrieval, "ranking": config.ranking}
-    every = flat_settings({"model": model, "seed": run.seed, **sections})
+    content = config.model_dump(mode="json", include={"text", "retrieval", "ranking"})
+    every = table_values({"model": model, "seed": run.seed, **flat(content)})
     # The other model's settings had no part in this training.
     other = {"retrieval": "ranking.", "ranking": "retrieval."}[model]
     own = {name: value for name, value in every.items() if not name.startswith(other)}

@@ -31,6 +31,7 @@ from tfrec.training.ranking_monitor import ranking_monitor
 from tfrec.training.ranking_validation import RankingValidation, judged, predict
 from tfrec.training.retrieval import LOADING_ERRORS, weights_fingerprint
 from tfrec.training.run import RunDirectory
+from tfrec.training.run_progress import RunProgress
 
 STATISTICS = "statistics.npz"
 LISTS = "lists"
@@ -122,7 +123,7 @@ def train_ranking(
             run.path,
             "Ranking",
             lambda _: -(-len(train.features) // config.ranking.training.batch_lists),
-            [monitor],
+            [monitor, RunProgress(run)],
         ).run()
         quality = calibrate(ranker.model, holdout)
         # The monitor shows the scores of the last validation, which were those of the last epoch.

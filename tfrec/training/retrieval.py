@@ -27,6 +27,7 @@ from tfrec.training.precision import training_precision
 from tfrec.training.retrieval_monitor import retrieval_monitor
 from tfrec.training.retrieval_validation import RetrievalValidation
 from tfrec.training.run import RunDirectory
+from tfrec.training.run_progress import RunProgress
 from tfrec.training.text import (
     encode_all,
     item_text_vectors,
@@ -114,7 +115,7 @@ def train_retrieval(
             run.path,
             "Retrieval",
             lambda epoch: count_batches(dataset, options, epoch),
-            [monitor],
+            [monitor, RunProgress(run)],
         ).run()
         if model.memory is not None:
             best_score = fit_memory(model.memory, dataset, config.evaluation, score, run.seed)

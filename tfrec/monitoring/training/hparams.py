@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
 from tensorboard.plugins.hparams import api_pb2, summary_v2
 from tensorboard.plugins.hparams import summary as hparams_summary
 
@@ -25,7 +24,7 @@ class HParamsView(View):
 
     Args:
         log: where to write.
-        settings: the settings of this run, see `flat_settings`.
+        settings: the settings of this run, see `table_values`.
         names: the settings that the table has columns for; all runs should name the same ones.
     """
 
@@ -60,21 +59,17 @@ class HParamsView(View):
         self._log.summaries([hparams_summary.session_end_pb(status)], 0)
 
 
-def flat_settings(sections: Mapping[str, BaseModel | Any]) -> dict[str, bool | float | str]:
-    """Returns settings as a flat table: sections become prefixes, lists and `None` text.
+def table_values(settings: Mapping[str, Any]) -> dict[str, bool | float | str]:
+    """Returns settings as the table takes them: lists and `None` become text.
 
     Args:
-        sections: sections of the configuration, or single values, by name.
+        settings: plain values by name.
     """
-    flat: dict[str, bool | float | str] = {}
-    for name, value in sections.items():
-        if isinstance(value, BaseModel):
-            inner = flat_settings({key: getattr(value, key) for key in type(value).model_fields})
-            flat |= {f"{name}.{key}": item for key, item in inner.items()}
-        elif isinstance(value, bool | int | float | str):
-            flat[name] = value
-        elif value is None:
-            flat[name] = "none"
-        else:
-            flat[name] = str(value)
-    return flat
+    return {
+        name: value if isinstance(value, bool | int | float | str) else _text(value)
+        for name, value in settings.items()
+    }
+
+
+def _text(value: Any) -> str:
+    return "none" if value is None else str(value)
