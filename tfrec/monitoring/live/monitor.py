@@ -1,6 +1,7 @@
 """The monitor: looks at everything, writes what it sees, and raises alerts."""
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from tfrec.errors import UserError
 from tfrec.monitoring.alerts.book import (
     SECONDS_PER_HOUR,
     SECONDS_PER_MINUTE,
@@ -33,10 +35,21 @@ log = logging.getLogger(__name__)
 class VersionState(Protocol):
     """The state of one version of a served model."""
 
-    name: str
-    version: int
-    state: str
-    error: str
+    @property
+    def name(self) -> str:
+        """The model."""
+
+    @property
+    def version(self) -> int:
+        """The version."""
+
+    @property
+    def state(self) -> str:
+        """`available`, or another of the model server's states."""
+
+    @property
+    def error(self) -> str:
+        """Why it could not be loaded; empty if it could."""
 
 
 @dataclass(frozen=True)
@@ -47,19 +60,22 @@ class Sources:
         pages: addresses of metrics pages, by the first part of their tags.
         versions: asks for the versions of the served models; may raise.
         event_log: folder of the gateway's event log.
-        reference: reference statistics of the served export.
+        reference: gives the reference statistics of the newest export; None if it has none.
         headers: sent when a page is asked for.
     """
 
     pages: Mapping[str, str]
     versions: Callable[[], Sequence[VersionState]] | None = None
     event_log: Path | None = None
-    reference: Reference | None = None
+    reference: Callable[[], Reference | None] | None = None
     headers: Mapping[str, str] | None = None
 
 
 class Monitor:
     """Watches a recommender in service.
+
+    Attributes:
+        figures: by tag, as of the last look.
 
     Args:
         sources: what is watched.
@@ -103,9 +119,9 @@ class Monitor:
             config.conversion_event,
             config.attribution_hours * SECONDS_PER_HOUR,
         )
-        self._drift = (
-            DriftWatch(sources.reference, config.drift) if sources.reference is not None else None
-        )
+        self._drift: DriftWatch | None = None
+        self._take_reference()
+        self.figures: dict[str, float] = {}
         self._drift_figures: dict[str, Figure] = {}
         self._drift_due = 0.0
         self._newest_line = started
@@ -130,15 +146,21 @@ class Monitor:
         self._look_at_versions(scalars, texts)
         if self._log is not None:
             self._read_log(now, scalars)
+        self._drift_due -= elapsed
+        due = self._drift_due <= 0
+        if due:
+            self._drift_due = self.config.drift.every_minutes * SECONDS_PER_MINUTE
+            self._take_reference()
         if self._drift is not None:
-            self._drift_due -= elapsed
-            if self._drift_due <= 0:
-                self._drift_due = self.config.drift.every_minutes * SECONDS_PER_MINUTE
+            if due:
                 self._compare(now, histograms)
             last = self._drift.reference.statistics.last
             if last is not None:
                 scalars["freshness/data_days"] = (now - last) / SECONDS_PER_DAY
         figures = {tag: Figure(value) for tag, value in scalars.items()} | self._drift_figures
+        self.figures = {
+            tag: figure.value for tag, figure in figures.items() if math.isfinite(figure.value)
+        }
         alerts = self.book.update(figures, now=now, elapsed=elapsed)
         scalars["alerts/raised"] = float(len(self.book.firing))
         if alerts:
@@ -208,8 +230,27 @@ class Monitor:
         scalars["freshness/last_event_minutes"] = (
             max(0.0, now - self._newest_line) / SECONDS_PER_MINUTE
         )
-        reference = self.sources.reference
-        scalars |= self._served.scalars(None if reference is None else len(reference.items))
+        items = None if self._drift is None else len(self._drift.reference.items)
+        scalars |= self._served.scalars(items)
+
+    def _take_reference(self) -> None:
+        """Takes the reference of a new export, with the traffic that was counted so far."""
+        if self.sources.reference is None:
+            return
+        try:
+            reference = self.sources.reference()
+        except UserError as error:
+            self._say_once("reference", str(error))
+            return
+        self._say_once(
+            "reference",
+            "" if reference else "the export has no reference statistics, so no drift is measured",
+        )
+        if reference is None:
+            return
+        if self._drift is None:
+            self._drift = DriftWatch(reference, self.config.drift)
+        self._drift.reference = reference
 
     def _compare(self, now: float, histograms: Histograms) -> None:
         assert self._drift is not None

@@ -119,12 +119,12 @@ class ServedTraffic:
         shown = served.item_ids[:PLACES]
         self._counts.add("lists", now)
         self._versions.add((version, "lists"), now)
-        self._versions.add((version, "places"), now, len(shown))
+        self._versions.add((version, "places"), now, len(served.item_ids))
         if not shown:
             self._counts.add("no items", now)
         if served.degraded:
             self._counts.add("degraded", now)
-        for item_id in shown:
+        for item_id in served.item_ids:
             self._items.add(item_id, now)
         if served.history_length is not None:
             self._lengths.append(served.history_length)
