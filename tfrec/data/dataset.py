@@ -6,9 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from rich.table import Table
+from rich.text import Text
 
 from tfrec.data.manifest import Manifest, check_files, read_manifest
 from tfrec.data.records import Histories, read_histories
+from tfrec.data.summary import summary
+from tfrec.display import Displayed
 from tfrec.errors import UserError
 from tfrec.files import read_json
 
@@ -32,7 +36,7 @@ class CategoryTable:
     values: np.ndarray
 
 
-class PreparedDataset:
+class PreparedDataset(Displayed):
     """A folder that `tfrec data prepare` wrote.
 
     Example:
@@ -60,6 +64,10 @@ class PreparedDataset:
         manifest = read_manifest(path)
         check_files(path, manifest, verify=verify)
         return cls(path, manifest)
+
+    def renderables(self) -> list[Table | Text]:
+        """Returns the tables of the summary, as the preparation prints them."""
+        return summary(self.manifest)
 
     @cached_property
     def items(self) -> pd.DataFrame:

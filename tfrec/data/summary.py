@@ -1,13 +1,13 @@
 """What became of the rows, as tables for people."""
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from tfrec.data.manifest import Manifest, RowCounts
 
 
-def summary(manifest: Manifest) -> Group:
+def summary(manifest: Manifest) -> list[RichTable | Text]:
     """Returns the tables: rows in, kept and rejected by reason; splits; decisions and notes."""
     parts: list[RichTable | Text] = [
         _rows("Events", manifest.events),
@@ -31,12 +31,12 @@ def summary(manifest: Manifest) -> Group:
     parts.append(Text(f"events: {names}"))
     parts.append(Text(f"shoppers: {manifest.num_users:,}; items: {manifest.num_items:,}"))
     parts.extend(Text(f"note: {note}") for note in manifest.notes)
-    return Group(*parts)
+    return parts
 
 
 def print_summary(manifest: Manifest, console: Console | None = None) -> None:
     """Prints the tables of `summary`."""
-    (console or Console()).print(summary(manifest))
+    (console or Console()).print(*summary(manifest), sep="\n")
 
 
 def _rows(title: str, counts: RowCounts) -> RichTable:
