@@ -155,5 +155,5 @@ def test_a_run_can_be_named_itself(runs):
 def test_nothing_there(tmp_path):
     assert "There is no run in" in printed(tmp_path)
     assert json.loads(printed(tmp_path, "--json")) == []
-    with pytest.raises(UserError, match="there is no folder .*missing"):
+    with pytest.raises(UserError, match=r"there is no folder .*missing"):
         find_models(tmp_path / "missing")

@@ -1,5 +1,7 @@
 """The progress of a training, in the record of its run."""
 
+from typing import Any
+
 from tfrec.monitoring.training.observer import TrainingObserver, ValidationReport
 from tfrec.training.run import RunDirectory
 
@@ -16,7 +18,7 @@ class RunProgress(TrainingObserver):
 
     def validated(self, report: ValidationReport) -> None:
         """Records the epoch, the best one, and the best scores."""
-        progress = {"epoch": report.epoch, "step": report.step}
+        progress: dict[str, Any] = {"epoch": report.epoch, "step": report.step}
         if report.is_best:
             progress |= {"best_epoch": report.epoch, "best": dict(report.scores)}
         self._run.update(progress=progress)
