@@ -18,6 +18,8 @@ TENSORFLOW = [
     "tensorflow-serving-api>=2.20,<2.21",
     "keras-nlp>=0.12.1,<0.13",
     "tensorboard>=2.20,<2.21",
+    # TensorBoard imports pkg_resources, which setuptools 82 no longer has.
+    "setuptools>=70,<82",
 ]
 
 setup(

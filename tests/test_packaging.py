@@ -85,10 +85,17 @@ def test_every_import_is_required(required):
 
 def test_every_requirement_is_imported_or_known(required):
     imported = {name for package in third_party(*PACKAGES) for name in package.split(" or ")}
-    # tf-keras is what `tf.keras` is, TensorBoard is a program, and the serving API is the
-    # reference that our messages are tested against.
-    by_other_means = {"tf-keras", "tensorboard", "tensorflow-serving-api"}
+    # tf-keras is what `tf.keras` is, TensorBoard is a program that needs setuptools, and the serving
+    # API is the reference that our messages are tested against.
+    by_other_means = {"tf-keras", "tensorboard", "setuptools", "tensorflow-serving-api"}
     assert set(required) - imported - by_other_means == set()
+
+
+def test_tensorboard_starts(run_python):
+    """It once did not, for want of a module of setuptools that newer ones have not."""
+    done = run_python("-m", "tensorboard.main", "--version")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("2.20")
 
 
 def test_every_import_of_the_tests_is_required(required):
