@@ -81,6 +81,17 @@ def test_a_half_copied_folder_is_noticed(dataset):
         PreparedDataset.open(dataset.path, verify=True)
 
 
+def test_damage_that_has_the_right_size_is_said_when_it_is_met(dataset):
+    for name in ("items.parquet", "train/00001-of-00002.tfrecord.gz"):
+        path = dataset.path / name
+        path.write_bytes(bytes(len(path.read_bytes())))
+    again = PreparedDataset.open(dataset.path)
+    with pytest.raises(UserError, match=r"items\.parquet is damaged or may not be read; copy"):
+        _ = again.items
+    with pytest.raises(UserError, match=r"a file of .*/train is damaged or may not be read; copy"):
+        again.histories("train")
+
+
 def edit_manifest(dataset, change):
     path = dataset.path / "dataset.json"
     content = json.loads(path.read_text())

@@ -6,7 +6,7 @@ import pytest
 
 from tests.data.shop import json_lines, write_frame
 from tfrec.data import readers
-from tfrec.data.readers import file_names, read_csv, read_table
+from tfrec.data.readers import MOST_COLUMNS, file_names, read_csv, read_table
 from tfrec.errors import UserError
 
 FRAME = pd.DataFrame({"user_id": ["ann", "bob"], "n": [1, 2]})
@@ -131,6 +131,27 @@ def test_a_json_array_is_explained(tmp_path):
     path = tmp_path / "a.json"
     path.write_text(json.dumps([{"user_id": "ann"}], indent=1))
     with pytest.raises(UserError, match=r"a\.json should hold one JSON object a line.*row 0.*jq"):
+        read_table(path, "events")
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    path = write_frame(FRAME, tmp_path / "a.csv")
+
+    # Whoever runs the tests may be allowed to read everything, so the refusal is made up.
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(readers.pa, "input_stream", refuse)
+    with pytest.raises(UserError, match=r"not allowed to read .*a\.csv; change its permissions"):
+        read_table(path, "events")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.parquet", "a.jsonl"])
+def test_a_table_lying_on_its_side_is_refused(tmp_path, name):
+    """As many columns as there should be rows would take hours, and mean nothing."""
+    frame = pd.DataFrame([[1] * (MOST_COLUMNS + 1)]).rename(columns=str)
+    path = write_frame(frame, tmp_path / name)
+    with pytest.raises(UserError, match=r"has 10,001 columns, more than the 10,000 .* one row a"):
         read_table(path, "events")
 
 

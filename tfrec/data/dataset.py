@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from rich.table import Table
 from rich.text import Text
 
@@ -71,8 +72,18 @@ class PreparedDataset(Displayed):
 
     @cached_property
     def items(self) -> pd.DataFrame:
-        """The item table; row `r` is the item of index `r + 1`."""
-        return pd.read_parquet(self.path / ITEMS)
+        """The item table; row `r` is the item of index `r + 1`.
+
+        Raises:
+            UserError: if the file may not be read or is damaged.
+        """
+        path = self.path / ITEMS
+        try:
+            return pd.read_parquet(path)
+        except (OSError, pa.ArrowException) as error:
+            raise UserError(
+                f"{path} is damaged or may not be read; copy the data set again or prepare it again"
+            ) from error
 
     @property
     def num_items(self) -> int:
@@ -136,7 +147,7 @@ class PreparedDataset(Displayed):
         `KEPT_BYTES`, they are read from disk once.
 
         Raises:
-            UserError: if there is no such split.
+            UserError: if there is no such split, or a file of it is damaged.
         """
         kept = self._histories.get(split)
         if kept is not None:

@@ -6,6 +6,7 @@ import glob as globbing
 import io
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ Part = tuple[pa.Table, np.ndarray, list[tuple[int, str]]]
 
 CSV_BLOCK_BYTES = 1 << 24
 JSON_BLOCK_LINES = 100_000
+MOST_COLUMNS = 10_000
 
 # The column that shows, among the rejects, a line that is no JSON object.
 UNREADABLE = "unreadable"
@@ -104,7 +106,9 @@ def reader_for(path: Path) -> Callable[[Path], Part]:
 
 def read_parquet(path: Path) -> Part:
     """Reads a Parquet file."""
-    table = pq.ParquetFile(path).read()
+    file = pq.ParquetFile(path)
+    _check_number_of_columns(path, file.metadata.num_columns)
+    table = file.read()
     return table, np.arange(table.num_rows), []
 
 
@@ -133,9 +137,10 @@ def read_csv(
     has_header = names is None
     names = names or next(csv.reader([first], delimiter=delimiter))
     names = [name.strip() for name in names]
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    _check_number_of_columns(path, len(names))
+    repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
-        raise UserError(f"{path} has the column `{repeated[0]}` more than once; rename one")
+        raise UserError(f"{path} has the column `{min(repeated)}` more than once; rename one")
     invalid: list[tuple[int, str]] = []
 
     def keep_invalid(row: Any) -> str:
@@ -174,6 +179,14 @@ def read_csv(
     if not invalid:
         return table, np.arange(table.num_rows), []
     return _put_back(table, invalid, first_row=1 + int(has_header))
+
+
+def _check_number_of_columns(path: Path, count: int) -> None:
+    if count > MOST_COLUMNS:
+        raise UserError(
+            f"{path} has {count:,} columns, more than the {MOST_COLUMNS:,} that a log or a "
+            "catalogue may have; is it a table with one row a line, and its first line the header?"
+        )
 
 
 @contextlib.contextmanager
@@ -230,7 +243,9 @@ def read_json_lines(
                 elif columns is not None:
                     record = {name: record[name] for name in columns if name in record}
                 records.append(record)
-            table, wrong = _table_of_records(records)
+            names = list(dict.fromkeys(name for record in records for name in record))
+            _check_number_of_columns(path, len(names))
+            table, wrong = _table_of_records(records, names)
             rejected.extend((count + row, reason) for row, reason in wrong)
             tables.append(table)
             count += len(records)
@@ -262,8 +277,9 @@ def _line_blocks(path: Path) -> Iterator[list[str]]:
             yield block
 
 
-def _table_of_records(records: list[dict[str, Any]]) -> tuple[pa.Table, list[tuple[int, str]]]:
-    names = list(dict.fromkeys(name for record in records for name in record))
+def _table_of_records(
+    records: list[dict[str, Any]], names: list[str]
+) -> tuple[pa.Table, list[tuple[int, str]]]:
     columns: dict[str, pa.Array] = {}
     wrong: list[tuple[int, str]] = []
     for name in names:
@@ -350,6 +366,10 @@ def _read_errors(path: Path) -> Iterator[None]:
         if isinstance(error, UnicodeDecodeError) or "UTF8" in str(error):
             raise UserError(
                 f"{path} is not UTF-8 text; convert it, for example with `iconv -f latin1 -t utf-8`"
+            ) from error
+        if isinstance(error, PermissionError):
+            raise UserError(
+                f"not allowed to read {path}; change its permissions, or copy it"
             ) from error
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise UserError(

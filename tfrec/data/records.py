@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfrec.errors import UserError
 from tfrec.progress import progress
 
 HISTORY = {"item": np.int32, "event": np.int32, "timestamp": np.int64}
@@ -189,6 +190,9 @@ def read_histories(paths: list[str], *, context: list[str], targets: bool) -> Hi
         paths: the shards.
         context: the context columns.
         targets: whether the records carry target features.
+
+    Raises:
+        UserError: if a shard may not be read or is damaged.
     """
     import tensorflow as tf
 
@@ -203,7 +207,13 @@ def read_histories(paths: list[str], *, context: list[str], targets: bool) -> Hi
         },
     }
     records = tf.data.TFRecordDataset(paths, compression_type="GZIP").batch(READ_BATCH)
-    batches = list(records.map(lambda batch: tf.io.parse_example(batch, features)))
+    try:
+        batches = list(records.map(lambda batch: tf.io.parse_example(batch, features)))
+    except tf.errors.OpError as error:
+        raise UserError(
+            f"a file of {Path(paths[0]).parent} is damaged or may not be read; copy the data set "
+            "again or prepare it again"
+        ) from error
 
     def flat(name: str, kind: type) -> np.ndarray:
         parts = [batch[name].values.numpy() for batch in batches]
