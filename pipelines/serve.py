@@ -1,8 +1,10 @@
 """Serves a models folder over gRPC, with the official model server where there is one."""
 
 import os
+import shlex
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import click
@@ -40,6 +42,17 @@ PORT = click.IntRange(1, 65535)
 @click.option(
     "--timeout", type=float, default=300.0, show_default=True, help="Seconds to load the models."
 )
+@click.option(
+    "--gateway",
+    is_flag=True,
+    help="Start a gateway in front, too, which knows shoppers by id.",
+)
+@click.option(
+    "--gateway-flags",
+    metavar="'--FLAG ...'",
+    default="",
+    help="The gateway's own flags, quoted; see `python -m serving.gateway --help`.",
+)
 def command(
     models: Path,
     port: int,
@@ -48,12 +61,16 @@ def command(
     binary: str | None,
     embedded: bool,
     timeout: float,
+    gateway: bool,
+    gateway_flags: str,
 ) -> None:
     """Serve exported models over gRPC and REST.
 
     The protocol is TensorFlow Serving's. New versions that appear in the folder are loaded while
     the old ones serve. Ends at Ctrl-C or SIGTERM, after the requests under way.
     """
+    if gateway_flags and not gateway:
+        raise UserError("--gateway-flags are of no use without --gateway; give both")
     official, why = _choose(binary, embedded)
     # Ctrl-C and SIGTERM both end the server in order: as an exception, wherever we wait.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -70,11 +87,34 @@ def command(
                     f"serving {versions} with {why} on {server.address} (gRPC) and "
                     f"{server.rest_address} (REST); Ctrl-C ends it"
                 )
-                code = server.wait()
+                code = _answer_by_id(server, gateway_flags) if gateway else server.wait()
             except KeyboardInterrupt:
                 return
             raise UserError(f"the model server ended by itself with code {code}; see its log above")
     except (ModelFolderError, ServerStartError) as error:
+        raise UserError(str(error)) from error
+
+
+def _answer_by_id(server: ServerProcess, flags: str) -> int:
+    """Runs a gateway in front of `server` until one of them ends; returns the server's exit code.
+
+    Raises:
+        UserError: if the gateway does not start, or ends by itself.
+    """
+    from serving.gateway.errors import GatewaySetupError
+    from serving.gateway.process import GatewayProcess
+
+    try:
+        with GatewayProcess(server.address, shlex.split(flags)) as gateway:
+            gateway.wait_until_ready()
+            rest = f" and {gateway.rest_address} (REST)" if gateway.rest_address else ""
+            click.echo(f"gateway on {gateway.address} (gRPC){rest}")
+            while server.process.poll() is None:
+                if gateway.process.poll() is not None:
+                    raise UserError("the gateway ended by itself; see its log above")
+                time.sleep(0.2)
+            return server.process.returncode
+    except GatewaySetupError as error:
         raise UserError(str(error)) from error
 
 

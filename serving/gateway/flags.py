@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from serving.client import Tls
 from serving.client.connection import MEGABYTE
@@ -93,8 +94,15 @@ def _salt(path: Path | None) -> str | None:
     return salt
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says a mistake in one sentence, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise GatewaySetupError(f"{message}; see `{self.prog} --help`")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m serving.gateway",
         description="A service that knows shoppers by id, in front of a model server.",
         allow_abbrev=False,

@@ -11,6 +11,7 @@ from serving.gateway.access import API_KEY_HEADER, Credentials
 from serving.gateway.dispatcher import Dispatcher
 from serving.gateway.errors import RefusalError
 from serving.gateway.messages import METHODS, SERVICE, Method
+from serving.gateway.ports import bound
 from serving.ssl_config import SslConfig
 
 THREADS = 16
@@ -32,6 +33,9 @@ class GrpcServer:
         Raises:
             OSError: if the port is in use.
         """
+        # gRPC would also write what it thinks of a port in use to stderr.
+        host, _, port = address.rpartition(":")
+        bound(host, int(port)).close()
         self._server = grpc.server(
             ThreadPoolExecutor(THREADS, thread_name_prefix="grpc"),
             options=[

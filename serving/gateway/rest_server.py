@@ -1,6 +1,5 @@
 """The HTTP server of the gateway's REST interface, in a thread of its own."""
 
-import socket
 import ssl
 import tempfile
 import threading
@@ -11,6 +10,7 @@ from typing import Any
 import fastapi
 import uvicorn
 
+from serving.gateway.ports import bound
 from serving.ssl_config import SslConfig
 
 START_SECONDS = 10.0
@@ -47,7 +47,7 @@ class RestServer:
             )
             settings.load()
         self._server = uvicorn.Server(settings)
-        listener = _bound(host, port)
+        listener = bound(host, port)
         self._thread = threading.Thread(
             target=self._server.run, args=([listener],), name="rest", daemon=True
         )
@@ -63,18 +63,6 @@ class RestServer:
         self._server.config.timeout_graceful_shutdown = round(grace_seconds)
         self._server.should_exit = True
         self._thread.join(grace_seconds + 1.0)
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host.strip("[]"), port))
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def _tls_options(config: SslConfig | None, folder: Path) -> dict[str, Any]:
