@@ -91,6 +91,7 @@ class ServerProcess:
                 f"--port={port}",
                 f"--rest_api_port={rest_port or 0}",
                 f"--model_config_file={config}",
+                "--enable_grpc_healthcheck_service",
                 *flags,
             ],
             stdin=subprocess.DEVNULL,

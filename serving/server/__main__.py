@@ -7,15 +7,18 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serving.server import c_api
-from serving.server.flags import FlagError, Flags, parse
+from serving.server.calls import Calls
+from serving.server.config_files import FlagError
+from serving.server.config_watcher import ConfigWatcher
+from serving.server.flags import Flags, parse
 from serving.server.grpc_services import GrpcServer
+from serving.server.loading import Loader
 from serving.server.manager import ModelManager
-from serving.server.servable import Servable
-from serving.server.warmup import warm_up
+from serving.server.metrics import Metrics
+from serving.server.statuses import ServingError
 
 if TYPE_CHECKING:
     from serving.server.rest import RestServer
@@ -44,26 +47,36 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _serve(parse(arguments), stop)
     except FlagError as error:
-        return _refuse(str(error))
+        return _refuse(" ".join(str(error).split()))
 
 
 def _serve(flags: Flags, stop: threading.Event) -> int:
+    for name in flags.without_effect:
+        log.warning("--%s has no effect on the embedded server", name)
     try:
         with _quiet_native_stderr():
             c_api.load()
     except RuntimeError as error:
         return _refuse(str(error))
-    manager = ModelManager(
-        flags.models,
-        lambda name, version, folder: _load(flags, name, version, folder),
-        poll_seconds=flags.poll_seconds,
-        max_retries=flags.max_num_load_retries,
-        retry_seconds=flags.load_retry_seconds,
-    )
-    address = f"{flags.host}:{flags.port}"
+    metrics = Metrics()
+    try:
+        manager = ModelManager(
+            flags.models,
+            Loader(flags, metrics),
+            poll_seconds=flags.poll_seconds,
+            max_retries=flags.max_num_load_retries,
+            retry_seconds=flags.load_retry_seconds,
+            allow_labels_for_unavailable=flags.allow_version_labels_for_unavailable_models,
+        )
+    except ServingError as error:
+        return _refuse(
+            f"{error.text}; start with --allow_version_labels_for_unavailable_models, or assign "
+            "labels by a reload once the version answers"
+        )
+    calls = Calls(manager, metrics)
     try:
         # Bound before the models load, so that a port in use is said at once.
-        server = GrpcServer(manager, address, threads=flags.grpc_max_threads)
+        server = _grpc_server(calls, flags)
     except OSError:
         return _refuse(_in_use("--port", flags.port))
     with _quiet_native_stderr():
@@ -72,15 +85,18 @@ def _serve(flags: Flags, stop: threading.Event) -> int:
         manager.close(GRACE_SECONDS)
         return _refuse("; ".join(failures))
     try:
-        rest = _start_rest(manager, flags)
+        rest = _start_rest(calls, flags)
     except OSError:
         manager.close(GRACE_SECONDS)
         return _refuse(_in_use("--rest_api_port", flags.rest_api_port))
     server.start()
     manager.watch()
-    log.info("gRPC on %s answers", address)
+    config_watcher = _watch_config(manager, flags)
+    log.info("gRPC on %s:%d answers", flags.host, flags.port)
     _wait(stop, flags.exit_with_pid)
     log.info("shutting down")
+    if config_watcher:
+        config_watcher.stop()
     if rest:
         rest.stop()
     server.stop(GRACE_SECONDS)
@@ -91,19 +107,44 @@ def _serve(flags: Flags, stop: threading.Event) -> int:
     return 0
 
 
-def _start_rest(manager: ModelManager, flags: Flags) -> "RestServer | None":
+def _grpc_server(calls: Calls, flags: Flags) -> GrpcServer:
+    addresses = [f"{flags.host}:{flags.port}"]
+    if flags.grpc_socket_path:
+        addresses.append(f"unix:{flags.grpc_socket_path}")
+    return GrpcServer(
+        calls,
+        addresses,
+        threads=flags.grpc_max_threads,
+        credentials=flags.credentials,
+        options=flags.grpc_channel_arguments,
+        with_health=flags.enable_grpc_healthcheck_service,
+    )
+
+
+def _watch_config(manager: ModelManager, flags: Flags) -> ConfigWatcher | None:
+    seconds = flags.model_config_file_poll_wait_seconds
+    if flags.model_config_file is None or seconds <= 0:
+        return None
+    return ConfigWatcher(flags.model_config_file, manager, seconds)
+
+
+def _start_rest(calls: Calls, flags: Flags) -> "RestServer | None":
     if not flags.rest_api_port:
+        if flags.metrics_path:
+            log.warning("no metrics are shown: --monitoring_config_file needs --rest_api_port")
         return None
     # Imported only here: it brings an HTTP library that a gRPC-only server does not need.
     from serving.server.rest import RestServer
 
     server = RestServer(
-        manager,
+        calls,
         flags.host,
         flags.rest_api_port,
         timeout_ms=flags.rest_api_timeout_in_ms,
-        threads=flags.grpc_max_threads,
+        threads=flags.rest_api_num_threads,
         grace_seconds=GRACE_SECONDS,
+        metrics_path=flags.metrics_path,
+        allow_cors=flags.rest_api_enable_cors_support,
     )
     log.info("REST on %s:%d answers", flags.host, flags.rest_api_port)
     return server
@@ -129,24 +170,6 @@ def _quiet_native_stderr() -> Iterator[None]:
         os.dup2(kept, descriptor)
         os.close(kept)
         os.close(nowhere)
-
-
-def _load(flags: Flags, name: str, version: int, folder: Path) -> Servable:
-    servable = Servable.load(
-        name,
-        version,
-        folder,
-        intra_op=flags.intra_op_threads,
-        inter_op=flags.inter_op_threads,
-    )
-    if flags.enable_model_warmup:
-        try:
-            count = warm_up(servable.session, folder)
-            log.info("model %s: version %d ran %d warm-up requests", name, version, count)
-        except BaseException:
-            servable.session.close()
-            raise
-    return servable
 
 
 def _wait(stop: threading.Event, parent: int | None) -> None:

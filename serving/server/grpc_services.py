@@ -1,6 +1,6 @@
 """The gRPC face of the server: PredictionService, ModelService and health."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,85 +9,119 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from serving import wire
-from serving.server.manager import ModelManager
+from serving.server.calls import Calls
 from serving.server.model_info import get_model_metadata, get_model_status
-from serving.server.predict import predict
 from serving.server.statuses import Code, ServingError, truncated
 
 _STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 MODEL_SERVICE = "tensorflow.serving.ModelService"
-# A handler holds a thread while C++ computes; more than the cores keeps them busy.
-HANDLER_THREADS = 16
+ENTRYPOINT = "GRPC"
+FOREVER_SECONDS = 1e9
+OPTIONS: tuple[tuple[str, int | str], ...] = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # Or two servers could share a port, each answering some of the requests.
+    ("grpc.so_reuseport", 0),
+)
 
 
 class GrpcServer:
-    """A gRPC server over a `ModelManager`."""
+    """A gRPC server in front of `Calls`."""
 
-    def __init__(self, manager: ModelManager, address: str, *, threads: int = HANDLER_THREADS):
-        """Binds `address`, without answering yet.
+    def __init__(
+        self,
+        calls: Calls,
+        addresses: Sequence[str],
+        *,
+        threads: int,
+        credentials: grpc.ServerCredentials | None = None,
+        options: Sequence[tuple[str, int | str]] = (),
+        with_health: bool = False,
+    ) -> None:
+        """Binds the addresses, without answering yet.
+
+        Args:
+            calls: what answers.
+            addresses: ``HOST:PORT`` or ``unix:PATH``.
+            threads: requests handled at a time.
+            credentials: keys and certificates of a TLS connection; None for a plain one.
+            options: channel arguments beyond ours.
+            with_health: whether to answer the standard health service, too.
 
         Raises:
-            OSError: if the address is in use.
+            OSError: if an address is in use.
         """
-        self._manager = manager
-        self._health = health.HealthServicer()
+        self._health = health.HealthServicer() if with_health else None
         self._server = grpc.server(
-            ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
-            options=[
-                ("grpc.max_receive_message_length", -1),
-                ("grpc.max_send_message_length", -1),
-                # Or two servers could share a port, each answering some of the requests.
-                ("grpc.so_reuseport", 0),
-            ],
+            ThreadPoolExecutor(threads, thread_name_prefix="grpc"), options=[*OPTIONS, *options]
         )
         self._server.add_generic_rpc_handlers(
             (
-                grpc.method_handlers_generic_handler(
-                    PREDICTION_SERVICE,
-                    {
-                        "Predict": _handler(self._predict, wire.PredictRequest),
-                        "GetModelMetadata": _handler(
-                            lambda request, _: get_model_metadata(manager, request),
-                            wire.GetModelMetadataRequest,
-                        ),
-                    },
-                ),
-                grpc.method_handlers_generic_handler(
-                    MODEL_SERVICE,
-                    {
-                        "GetModelStatus": _handler(
-                            lambda request, _: get_model_status(manager, request),
-                            wire.GetModelStatusRequest,
-                        ),
-                    },
-                ),
+                grpc.method_handlers_generic_handler(PREDICTION_SERVICE, _prediction(calls)),
+                grpc.method_handlers_generic_handler(MODEL_SERVICE, _model(calls)),
             )
         )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        try:
-            self._server.add_insecure_port(address)
-        except RuntimeError as error:
-            raise OSError(f"cannot bind {address}") from error
+        if self._health:
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        for address in addresses:
+            try:
+                if credentials:
+                    self._server.add_secure_port(address, credentials)
+                else:
+                    self._server.add_insecure_port(address)
+            except RuntimeError as error:
+                raise OSError(f"cannot bind {address}") from error
 
     def start(self) -> None:
         """Starts to answer, and says so on the health service."""
         self._server.start()
-        for service in ("", PREDICTION_SERVICE, MODEL_SERVICE):
-            self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        if self._health:
+            for service in ("", PREDICTION_SERVICE, MODEL_SERVICE):
+                self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
 
     def stop(self, grace_seconds: float) -> None:
         """Refuses new requests, and waits up to `grace_seconds` for those under way."""
-        self._health.enter_graceful_shutdown()
+        if self._health:
+            self._health.enter_graceful_shutdown()
         self._server.stop(grace_seconds).wait()
 
-    def _predict(self, request: Any, context: grpc.ServicerContext) -> Any:
-        if not request.HasField("model_spec"):
-            raise ServingError(Code.INVALID_ARGUMENT, "Missing ModelSpec")
-        with self._manager.servable(request.model_spec) as servable:
-            remaining = context.time_remaining()
-            timeout_ms = None if remaining is None else max(1, int(remaining * 1000))
-            return predict(servable, request, timeout_ms)
+
+def _prediction(calls: Calls) -> dict[str, grpc.RpcMethodHandler]:
+    def timed(call: Callable[[Any, int | None, str], Any]) -> Callable[[Any, Any], Any]:
+        return lambda request, context: call(request, _timeout_ms(context), ENTRYPOINT)
+
+    return {
+        "Predict": _handler(timed(calls.predict), wire.PredictRequest),
+        "Classify": _handler(timed(calls.classify), wire.ClassificationRequest),
+        "Regress": _handler(timed(calls.regress), wire.RegressionRequest),
+        "MultiInference": _handler(timed(calls.multi_inference), wire.MultiInferenceRequest),
+        "GetModelMetadata": _handler(
+            lambda request, _: get_model_metadata(calls.manager, request),
+            wire.GetModelMetadataRequest,
+        ),
+    }
+
+
+def _model(calls: Calls) -> dict[str, grpc.RpcMethodHandler]:
+    return {
+        "GetModelStatus": _handler(
+            lambda request, _: get_model_status(calls.manager, request),
+            wire.GetModelStatusRequest,
+        ),
+        "HandleReloadConfigRequest": _handler(
+            lambda request, context: calls.reload(request, context.is_active),
+            wire.ReloadConfigRequest,
+        ),
+    }
+
+
+def _timeout_ms(context: grpc.ServicerContext) -> int | None:
+    remaining = context.time_remaining()
+    # A call without a deadline has one at the end of time.
+    if remaining is None or remaining > FOREVER_SECONDS:
+        return None
+    return max(1, int(remaining * 1000))
 
 
 def _handler(
@@ -100,6 +134,7 @@ def _handler(
         except ServingError as error:
             context.abort(_STATUS_CODES[int(error.code)], truncated(error.text))
         except DecodeError:
-            context.abort(grpc.StatusCode.INTERNAL, "the request is no valid message of its type")
+            text = "the request is no valid message of its type"
+            context.abort(_STATUS_CODES[int(Code.INTERNAL)], text)
 
     return grpc.unary_unary_rpc_method_handler(respond)

@@ -1,22 +1,42 @@
-"""The REST format: JSON to request messages and back, by rows or by columns."""
+"""Predict over REST: JSON to request messages and back, by rows or by columns."""
 
-import base64
-import binascii
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from serving import tensors, wire
+from serving.server import arrays
+from serving.server.json_documents import (
+    base64_object,
+    bytes_of,
+    invalid,
+    is_base64,
+    kind_of,
+    parse,
+    short_float,
+    shown,
+    signature_name,
+)
+from serving.server.predict import DEFAULT_SIGNATURE
 from serving.server.statuses import Code, ServingError
 
-_INTEGERS = {3, 4, 5, 6, 9, 17, 22, 23}
-_FLOATS = {1, 2}
-_KINDS = {
-    **dict.fromkeys(_INTEGERS, "an integer"),
-    **dict.fromkeys(_FLOATS, "a number"),
-    tensors.DT_STRING: "a string",
-    tensors.DT_BOOL: "a boolean",
+# dtype -> whole numbers that a request may hold.
+_INTEGERS: dict[int, tuple[int, int]] = {
+    3: (-(2**31), 2**31 - 1),
+    4: (0, 2**8 - 1),
+    5: (-(2**15), 2**15 - 1),
+    6: (-(2**7), 2**7 - 1),
+    9: (-(2**63), 2**63 - 1),
+    17: (0, 2**16 - 1),
+    22: (0, 2**32 - 1),
+    23: (0, 2**64 - 1),
 }
+_FLOATS = {tensors.DT_FLOAT: 3.4028235677973366e38, tensors.DT_DOUBLE: math.inf}
+_HALF = 19
+_WRITABLE = {*_INTEGERS, *_FLOATS, tensors.DT_STRING, tensors.DT_BOOL, _HALF}
 
 
 def request_from_json(body: bytes, signatures: Mapping[str, Any]) -> tuple[Any, bool]:
@@ -31,25 +51,27 @@ def request_from_json(body: bytes, signatures: Mapping[str, Any]) -> tuple[Any, 
         A PredictRequest without a name and version, and whether it came by rows.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, or FAILED_PRECONDITION for an unknown signature.
+        ServingError: INVALID_ARGUMENT.
     """
-    try:
-        document = json.loads(body)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise _invalid(f"JSON Parse error: {error}") from error
-    if not isinstance(document, dict):
-        raise _invalid("JSON Value: not an object; send instances or inputs in one")
-    name = document.get("signature_name") or "serving_default"
+    document = parse(body)
+    name = signature_name(document) or DEFAULT_SIGNATURE
     if name not in signatures:
-        raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
-    by_row = "instances" in document
-    if by_row == ("inputs" in document):
-        raise _invalid("Request must have either 'instances' or 'inputs', and not both")
+        raise invalid(f'Serving signature name: "{name}" not found in signature def')
     specs = signatures[name].inputs
+    if not specs:
+        raise invalid(f"Failed to get input map for signature: {name}")
+    by_row = "instances" in document
+    if by_row and "inputs" in document:
+        raise invalid(
+            f"JSON Value: {shown(document)} Not formatted correctly expecting only one of 'inputs' "
+            "or 'instances' keys to exist "
+        )
     if by_row:
-        columns = _columns_of_rows(document["instances"], specs)
-    else:
+        columns = _columns_of_rows(document, specs)
+    elif "inputs" in document:
         columns = _columns(document["inputs"], specs)
+    else:
+        raise invalid("Missing 'inputs' or 'instances' key")
     request = wire.PredictRequest()
     request.model_spec.signature_name = name
     for alias, value in columns.items():
@@ -62,54 +84,73 @@ def response_to_json(response: Any, by_row: bool) -> str:
 
     Raises:
         ServingError: INVALID_ARGUMENT if rows are asked for and outputs have no common number
-            of them.
+            of them, or if a type cannot be written.
     """
-    outputs = {
-        alias: (tensors.shape_of(proto), _nested(alias, proto))
-        for alias, proto in sorted(response.outputs.items())
-    }
-    values = {alias: value for alias, (_, value) in outputs.items()}
+    values = {alias: _nested(alias, proto) for alias, proto in sorted(response.outputs.items())}
     if not by_row:
         only = next(iter(values.values())) if len(values) == 1 else values
         return json.dumps({"outputs": only}, ensure_ascii=False)
-    sizes = {shape[0] if shape else None for shape, _ in outputs.values()}
-    if len(sizes) != 1 or None in sizes:
-        raise _invalid("outputs have no common batch size; ask by columns ('inputs') instead")
-    if len(values) == 1:
-        rows = next(iter(values.values()))
-    else:
-        rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
-    return json.dumps({"predictions": rows}, ensure_ascii=False)
-
-
-def _columns_of_rows(rows: Any, specs: Mapping[str, Any]) -> dict[str, list[Any]]:
-    if not isinstance(rows, list) or not rows:
-        raise _invalid("'instances' should be a list with at least one row")
-    if len(specs) == 1:
-        alias = next(iter(specs))
-        named = all(isinstance(row, dict) and set(row) == {alias} for row in rows)
-        return {alias: [row[alias] if named else row for row in rows]}
-    for number, row in enumerate(rows):
-        if not isinstance(row, dict) or set(row) != set(specs):
-            raise _invalid(
-                f"'instances' row {number} should be an object with the inputs {_names(specs)}"
+    rows: int | None = None
+    for alias, proto in sorted(response.outputs.items()):
+        shape = tensors.shape_of(proto)
+        if not shape:
+            raise invalid(f"Tensor name: {alias} has no shape information ")
+        if rows not in (None, shape[0]):
+            raise invalid(
+                f"Tensor name: {alias} has inconsistent batch size: {shape[0]} expecting: {rows}"
             )
-    return {alias: [row[alias] for row in rows] for alias in specs}
+        rows = shape[0]
+    if len(values) == 1:
+        predictions = next(iter(values.values()))
+    else:
+        predictions = [
+            dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)
+        ]
+    return json.dumps({"predictions": predictions}, ensure_ascii=False)
+
+
+def _columns_of_rows(document: dict[str, Any], specs: Mapping[str, Any]) -> dict[str, list[Any]]:
+    rows = document["instances"]
+    if not isinstance(rows, list):
+        raise invalid(f"JSON Value: {shown(document)} Excepting 'instances' to be an list/array")
+    if not rows:
+        raise invalid(f"JSON Value: {shown(document)} No values in 'instances' array")
+    named = isinstance(rows[0], dict) and not is_base64(rows[0])
+    if not named and len(specs) > 1:
+        raise invalid(
+            "instances is a plain list, but expecting list of objects as multiple input tensors "
+            "required as per tensorinfo_map"
+        )
+    for number, row in enumerate(rows):
+        if (isinstance(row, dict) and not is_base64(row)) != named:
+            found = "list" if named else "object"
+            wanted = "object" if named else "value/list"
+            raise invalid(f"Expecting {wanted} but got {found} at item {number} of input list")
+        if named and set(row) != set(specs):
+            raise invalid(
+                f"Failed to process element: {number} of 'instances' list. JSON object: "
+                f"{shown(row)} keys must be equal to: {','.join(sorted(specs))}"
+            )
+    if named:
+        return {alias: [row[alias] for row in rows] for alias in specs}
+    return {next(iter(specs)): rows}
 
 
 def _columns(columns: Any, specs: Mapping[str, Any]) -> dict[str, Any]:
-    if len(specs) == 1 and not (isinstance(columns, dict) and set(columns) == set(specs)):
+    if not isinstance(columns, dict) or is_base64(columns):
+        if len(specs) > 1:
+            raise invalid(
+                "inputs is a plain value/list, but expecting an object as multiple input tensors "
+                "required as per tensorinfo_map"
+            )
         return {next(iter(specs)): columns}
-    if not isinstance(columns, dict) or set(columns) != set(specs):
-        raise _invalid(f"'inputs' should be an object with the inputs {_names(specs)}")
-    return columns
+    for alias in sorted(specs):
+        if alias not in columns:
+            raise invalid(f"Missing named input: {alias} in 'inputs' object.")
+    return {alias: columns[alias] for alias in specs}
 
 
 def _tensor(alias: str, value: Any, dtype: int) -> Any:
-    if dtype not in _KINDS:
-        raise ServingError(
-            Code.UNIMPLEMENTED, f"input {alias} of dtype number {dtype} cannot be sent as JSON"
-        )
     shape: list[int] = []
     level = value
     while isinstance(level, list):
@@ -118,76 +159,91 @@ def _tensor(alias: str, value: Any, dtype: int) -> Any:
             break
         level = level[0]
     flat: list[Any] = []
-    _flatten(alias, value, shape, flat)
-    values = [_element(alias, element, dtype) for element in flat]
-    try:
-        return tensors.make(dtype, shape, values)
-    except (ValueError, OverflowError) as error:
-        raise _invalid(f"input {alias} has a value out of the range of its type") from error
+    _flatten(alias, value, shape, 0, dtype, flat)
+    return tensors.make(dtype, shape, flat)
 
 
-def _flatten(alias: str, value: Any, shape: list[int], flat: list[Any]) -> None:
-    if not shape:
-        if isinstance(value, list):
-            raise _invalid(f"input {alias} has lists of unequal depth")
-        flat.append(value)
+def _flatten(
+    alias: str, value: Any, shape: list[int], level: int, dtype: int, flat: list[Any]
+) -> None:
+    if not isinstance(value, list):
+        if level != len(shape):
+            raise invalid(
+                f"JSON Value: {shown(value)} of input {alias} found at incorrect level: "
+                f"{level + 1} in the JSON DOM. Expected at level: {len(shape)}"
+            )
+        flat.append(_element(value, dtype))
         return
-    if not isinstance(value, list) or len(value) != shape[0]:
-        raise _invalid(f"input {alias} has lists of unequal length; pad them")
+    if level >= len(shape):
+        raise invalid(
+            f"Encountered list at unexpected level: {level} expected < {len(shape)} in input "
+            f"{alias}"
+        )
+    if len(value) != shape[level]:
+        raise invalid(
+            f"Encountered list at unexpected size: {len(value)} at level: {level} expected size: "
+            f"{shape[level]} in input {alias}"
+        )
     for part in value:
-        _flatten(alias, part, shape[1:], flat)
+        _flatten(alias, part, shape, level + 1, dtype, flat)
 
 
-def _element(alias: str, value: Any, dtype: int) -> Any:
+def _element(value: Any, dtype: int) -> Any:
     if dtype == tensors.DT_STRING:
-        if isinstance(value, dict) and set(value) == {"b64"} and isinstance(value["b64"], str):
-            try:
-                return base64.b64decode(value["b64"], validate=True)
-            except binascii.Error as error:
-                raise _invalid(f"input {alias} has a b64 value that is not base64") from error
-        if isinstance(value, str):
-            # Escapes such as \ud800 are JSON but no text; they go on as what they spell.
-            return value.encode("utf-8", errors="surrogatepass")
+        if isinstance(value, str) or is_base64(value):
+            return bytes_of(value)
+        if isinstance(value, dict):
+            raise invalid(f"JSON Value: {shown(value)} not formatted correctly for base64 data")
     elif dtype == tensors.DT_BOOL:
         if isinstance(value, bool):
             return value
-    elif type(value) is int or (type(value) is float and dtype in _FLOATS):
-        return value
-    raise _invalid(f"input {alias} should hold {_KINDS[dtype]}, not {json.dumps(value)[:100]}")
+    elif dtype in _INTEGERS:
+        lowest, highest = _INTEGERS[dtype]
+        if type(value) is int and lowest <= value <= highest:
+            return value
+    elif dtype in _FLOATS:
+        if type(value) in (int, float):
+            if math.isfinite(value) and abs(value) > _FLOATS[dtype]:
+                raise invalid(
+                    f"Cannot convert JSON value: {shown(value)} to float without loss of precision."
+                )
+            return value
+    else:
+        raise ServingError(
+            Code.UNIMPLEMENTED, f"Conversion of JSON Value: {shown(value)} to type: {_name(dtype)}"
+        )
+    raise invalid(
+        f"JSON Value: {shown(value)} Type: {kind_of(value)} is not of expected type: {_name(dtype)}"
+    )
 
 
 def _nested(alias: str, proto: Any) -> Any:
-    try:
-        values = tensors.values_of(proto)
-    except ValueError as error:
-        raise ServingError(Code.UNIMPLEMENTED, f"output {alias}: {error}") from error
+    if proto.dtype not in _WRITABLE:
+        raise invalid(f"Failed to write JSON value for tensor type: {_name(proto.dtype)}")
+    array = arrays.from_proto(proto)
+    assert array is not None
+    values = array.values
     if proto.dtype == tensors.DT_STRING:
         if alias.endswith("_bytes"):
-            values = [{"b64": base64.b64encode(value).decode()} for value in values]
+            write: Any = base64_object
         else:
-            values = [value.decode("utf-8", errors="replace") for value in values]
+            write = _text
     elif proto.dtype == tensors.DT_FLOAT:
-        # The shortest decimal of a float32, instead of the digits of its double.
-        values = [float(f"{value:.9g}") for value in values]
-    shape = tensors.shape_of(proto)
-    if not shape:
-        return values[0]
-    for size in reversed(shape[1:]):
-        if not size:
-            return _empty(shape)
-        values = [values[start : start + size] for start in range(0, len(values), size)]
-    return values
+        write = short_float
+    elif proto.dtype == _HALF:
+        values, write = values.view(np.float16), float
+    else:
+        return values.tolist()
+    written = np.empty(values.size, np.object_)
+    written[:] = [write(value) for value in values.ravel().tolist()]
+    return written.reshape(values.shape).tolist()
 
 
-def _empty(shape: tuple[int, ...]) -> Any:
-    if not shape:
-        return None
-    return [_empty(shape[1:]) for _ in range(shape[0])]
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", errors="replace")
 
 
-def _names(specs: Mapping[str, Any]) -> str:
-    return ", ".join(sorted(specs))
-
-
-def _invalid(text: str) -> ServingError:
-    return ServingError(Code.INVALID_ARGUMENT, text)
+def _name(dtype: int) -> str:
+    """Returns TensorFlow's own name of a dtype, such as "int32"."""
+    names = {number: name for name, number in wire.DATA_TYPES.items()}
+    return names[dtype].removeprefix("DT_").lower()

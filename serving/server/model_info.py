@@ -28,7 +28,7 @@ def get_model_metadata(manager: ModelManager, request: Any) -> Any:
             raise ServingError(Code.INVALID_ARGUMENT, f"Metadata field {field} is not supported")
     with manager.servable(request.model_spec) as servable:
         signatures = wire.SignatureDefMap()
-        for name, signature in servable.session.signatures.items():
+        for name, signature in servable.signatures.items():
             signatures.signature_def[name].CopyFrom(signature)
         response = wire.GetModelMetadataResponse()
         response.model_spec.name = servable.name
@@ -47,14 +47,7 @@ def get_model_status(manager: ModelManager, request: Any) -> Any:
         raise ServingError(Code.INVALID_ARGUMENT, "Missing ModelSpec")
     spec = request.model_spec
     model = manager.models.get(spec.name)
-    version: int | None = spec.version.value if spec.HasField("version") else None
-    if spec.version_label:
-        version = model.config.labels.get(spec.version_label) if model else None
-        if version is None:
-            raise ServingError(
-                Code.INVALID_ARGUMENT,
-                f"Unrecognized servable version label: {spec.version_label}",
-            )
+    version = manager.version_of(spec)
     if version is not None:
         status = model.statuses.get(version) if model else None
         if status is None:

@@ -1,10 +1,11 @@
 """Predict: from a request message to a response message, with the official server's checks."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from serving import wire
+from serving.server import arrays
 from serving.server.servable import Servable
-from serving.server.session import SavedModelSession
 from serving.server.statuses import Code, ServingError
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -30,67 +31,55 @@ def predict(servable: Servable, request: Any, timeout_ms: int | None = None) -> 
         ServingError: with the code and text of the official server.
     """
     name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-    outputs = run_signature(servable.session, name, request, timeout_ms)
+    signature = servable.signatures.get(name)
+    if signature is None:
+        raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
+    if servable.checks_method_names and signature.method_name not in METHOD_NAMES:
+        raise ServingError(
+            Code.INTERNAL,
+            "Expected prediction signature method_name to be one of "
+            f"{{{', '.join(METHOD_NAMES)}}}. Was: {signature.method_name}",
+        )
+    inputs = _inputs(signature, request)
+    fetches = _fetches(signature, request.output_filter)
+    values = servable.run("Predict", signature, inputs, list(fetches.values()), timeout_ms)
     response = wire.PredictResponse()
     response.model_spec.name = servable.name
     response.model_spec.version.value = servable.version
     response.model_spec.signature_name = name
-    for alias, proto in outputs.items():
-        response.outputs[alias].CopyFrom(proto)
+    for alias, value in zip(fetches, values, strict=True):
+        response.outputs[alias].CopyFrom(arrays.to_proto(value))
     return response
 
 
-def run_signature(
-    session: SavedModelSession, name: str, request: Any, timeout_ms: int | None
-) -> dict[str, Any]:
-    """Checks a request against the signature `name` and runs it.
-
-    Returns:
-        Output TensorProtos by alias.
-
-    Raises:
-        ServingError: with the code and text of the official server.
-    """
-    signature = session.signatures.get(name)
-    if signature is None:
-        raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
-    if signature.method_name not in METHOD_NAMES:
-        raise ServingError(
-            Code.INVALID_ARGUMENT,
-            "Expected prediction signature method_name to be one of "
-            f"{{{', '.join(METHOD_NAMES)}}}. Was: {signature.method_name}",
-        )
-    _check_inputs(signature, request)
-    feeds: list[tuple[str, int]] = []
-    try:
-        for alias, proto in request.inputs.items():
-            handle = session.tensor(proto)
-            if handle is None:
-                raise ServingError(Code.INVALID_ARGUMENT, f"tensor parsing error: {alias}")
-            feeds.append((signature.inputs[alias].name, handle))
-        fetches = _fetches(signature, request.output_filter)
-        protos = session.run(feeds, list(fetches.values()), timeout_ms)
-    finally:
-        for _, handle in feeds:
-            session.delete_tensor(handle)
-    return dict(zip(fetches, protos, strict=True))
-
-
-def _check_inputs(signature: Any, request: Any) -> None:
+def _inputs(signature: Any, request: Any) -> dict[str, Any]:
+    """Returns TensorProtos by alias: what was sent, else the signature's default."""
     sent, known = set(request.inputs), set(signature.inputs)
-    if len(sent) != len(known):
-        raise ServingError(
-            Code.INVALID_ARGUMENT,
+    if len(sent) > len(known) or (len(sent) < len(known) and not signature.defaults):
+        raise _invalid(
             f"input size does not match signature: {len(sent)}!={len(known)} "
             f"len({_braced(sent)}) != len({_braced(known)}). Sent extra: {_braced(sent - known)}. "
-            f"Missing but required: {_braced(known - sent)}.",
+            f"Missing but required: {_braced(known - sent)}."
         )
-    for alias in sorted(sent - known):
-        raise ServingError(
-            Code.INVALID_ARGUMENT,
-            f"input tensor alias not found in signature: {alias}. "
-            f"Inputs expected to be in the set {_braced(known)}.",
+    inputs = {}
+    for alias in sorted(known):
+        if alias in sent:
+            inputs[alias] = request.inputs[alias]
+        elif alias in signature.defaults:
+            inputs[alias] = signature.defaults[alias]
+        else:
+            raise _invalid(
+                f"Signature input alias: {alias}(feed name: {signature.inputs[alias].name}) not "
+                "found in request and no default value provided. Inputs expected to be in the "
+                f"request {_braced(sent)}, or default input alias set: "
+                f"{','.join(sorted(signature.defaults))}"
+            )
+    if not sent <= known:
+        raise _invalid(
+            f"Inputs contains invalid name. Used request inputs: {_listed(sent & known)}, "
+            f"request input: {_listed(sent)}"
         )
+    return inputs
 
 
 def _fetches(signature: Any, output_filter: Any) -> dict[str, str]:
@@ -98,16 +87,23 @@ def _fetches(signature: Any, output_filter: Any) -> dict[str, str]:
     chosen: dict[str, str] = {}
     for alias in output_filter or sorted(signature.outputs):
         if alias not in signature.outputs:
-            raise ServingError(
-                Code.INVALID_ARGUMENT,
+            raise _invalid(
                 f"output tensor alias not found in signature: {alias} "
-                f"Outputs expected to be in the set {_braced(signature.outputs)}.",
+                f"Outputs expected to be in the set {_braced(signature.outputs)}."
             )
         if alias in chosen:
-            raise ServingError(Code.INVALID_ARGUMENT, f"duplicate output tensor alias: {alias}")
+            raise _invalid(f"duplicate output tensor alias: {alias}")
         chosen[alias] = signature.outputs[alias].name
     return chosen
 
 
-def _braced(names: Any) -> str:
-    return "{" + ",".join(sorted(names)) + "}"
+def _listed(names: Iterable[str]) -> str:
+    return ",".join(sorted(names))
+
+
+def _braced(names: Iterable[str]) -> str:
+    return f"{{{_listed(names)}}}"
+
+
+def _invalid(text: str) -> ServingError:
+    return ServingError(Code.INVALID_ARGUMENT, text)

@@ -4,48 +4,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from serving.model_folder import versions_of
+from serving.server.model_configs import ModelConfig
 from serving.server.servable import Servable
 from serving.server.states import State, StatusBoard
 from serving.server.statuses import Code, ServingError
 
 log = logging.getLogger("serving.server")
-
-
-@dataclass(frozen=True)
-class Policy:
-    """Which of a model's versions should be loaded.
-
-    Attributes:
-        kind: the newest `count`, every one, or those in `versions`.
-    """
-
-    kind: Literal["latest", "all", "specific"] = "latest"
-    count: int = 1
-    versions: tuple[int, ...] = ()
-
-    def choose(self, available: set[int]) -> list[int]:
-        """Returns the versions to load out of `available`, newest first."""
-        newest_first = sorted(available, reverse=True)
-        if self.kind == "latest":
-            return newest_first[: self.count]
-        if self.kind == "all":
-            return newest_first
-        return [version for version in newest_first if version in self.versions]
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """A model to serve: its name, where its versions are, which of them, and their labels."""
-
-    name: str
-    base_path: Path
-    policy: Policy = Policy()
-    labels: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -60,7 +28,11 @@ class _Failure:
 class ServedModel:
     """Keeps one model's loaded versions in step with its folder.
 
-    `reconcile` is called by one thread; `acquire` and `statuses` by any.
+    `reconcile` is called by one thread; everything else by any.
+
+    Attributes:
+        config: what should be served; None for nothing any more.
+        statuses: what became of every version.
     """
 
     def __init__(
@@ -71,8 +43,9 @@ class ServedModel:
         max_retries: int = 5,
         retry_seconds: float = 60.0,
     ) -> None:
-        self.config = config
+        self.config: ModelConfig | None = config
         self.statuses = StatusBoard()
+        self._name = config.name
         self._load = load
         self._max_retries = max_retries
         self._retry_seconds = retry_seconds
@@ -82,27 +55,17 @@ class ServedModel:
         self._closing: list[threading.Thread] = []
         self._complaint = ""
 
-    def acquire(self, version: int | None = None, label: str = "") -> Servable:
-        """Returns a loaded version, counted as in use; the caller releases it.
+    def acquire(self, version: int | None = None) -> Servable | None:
+        """Returns a loaded version, by default the newest, counted as in use.
 
-        Raises:
-            ServingError: NOT_FOUND if it is not loaded, INVALID_ARGUMENT for an unknown label.
+        The caller releases it. None if it is not loaded.
         """
-        name = self.config.name
-        if label:
-            if label not in self.config.labels:
-                raise ServingError(
-                    Code.INVALID_ARGUMENT, f"Unrecognized servable version label: {label}"
-                )
-            version = self.config.labels[label]
         with self._lock:
-            if version is None and self._servables:
-                version = max(self._servables)
+            if version is None:
+                version = max(self._servables, default=None)
             servable = self._servables.get(version) if version is not None else None
-            if servable is None:
-                wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
-                raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {wanted}")
-            servable.acquire()
+            if servable is not None:
+                servable.acquire()
             return servable
 
     def available(self) -> list[int]:
@@ -110,9 +73,15 @@ class ServedModel:
         with self._lock:
             return sorted(self._servables, reverse=True)
 
+    def has_given_up(self) -> bool:
+        """Says whether nothing answers, and no load will be tried again by itself."""
+        failures = list(self._failures.values())
+        return bool(failures) and not any(one.retry_at for one in failures) and not self.available()
+
     def trouble(self) -> str:
         """Returns a sentence that says why no version answers."""
-        name, folder = self.config.name, self.config.base_path
+        assert self.config is not None
+        name, folder = self._name, self.config.base_path
         if not self._failures:
             return f"there is no version of model {name} in {folder} to load"
         version, failure = max(self._failures.items())
@@ -124,10 +93,11 @@ class ServedModel:
 
     def reconcile(self) -> None:
         """Looks at the folder once: loads what should be there, then unloads what should not."""
-        folders = self._folders()
+        config = self.config
+        folders = self._folders(config.base_path) if config else {}
         if folders is None:
             return
-        wanted = self.config.policy.choose(set(folders))
+        wanted = config.policy.choose(set(folders)) if config else []
         for version in [version for version in self._failures if version not in wanted]:
             del self._failures[version]
             status = self.statuses.get(version)
@@ -155,18 +125,17 @@ class ServedModel:
             thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._closing)
 
-    def _folders(self) -> dict[int, Path] | None:
+    def _folders(self, base_path: Path) -> dict[int, Path] | None:
         """Returns the version folders, or None where there is no answer, so nothing changes."""
         try:
-            folders = versions_of(self.config.base_path)
+            folders = versions_of(base_path)
         except OSError as error:
             self._complain(
-                f"cannot look into {self.config.base_path} ({error.strerror}); "
-                "loaded versions keep serving"
+                f"cannot look into {base_path} ({error.strerror}); loaded versions keep serving"
             )
             return None
         if not folders:
-            self._complain(f"there is no version in {self.config.base_path}")
+            self._complain(f"there is no version in {base_path}")
         elif self._complaint:
             self._complaint = ""
         return folders
@@ -175,7 +144,7 @@ class ServedModel:
         # Polling asks every second; one line a trouble is enough.
         if what != self._complaint:
             self._complaint = what
-            log.warning("model %s: %s", self.config.name, what)
+            log.warning("model %s: %s", self._name, what)
 
     def _may_try(self, version: int) -> bool:
         failure = self._failures.get(version)
@@ -184,7 +153,7 @@ class ServedModel:
         return failure.retry_at is not None and time.monotonic() >= failure.retry_at
 
     def _try_to_load(self, version: int, folder: Path) -> None:
-        name = self.config.name
+        name = self._name
         if version not in self._failures:
             self.statuses.post(version, State.START)
         self.statuses.post(version, State.LOADING)
@@ -218,7 +187,7 @@ class ServedModel:
         serving = self.available()
         log.error(
             "model %s: version %d cannot be loaded (%s); %s; %s",
-            self.config.name,
+            self._name,
             version,
             " ".join(str(error).split()),
             f"version {serving[0]} keeps serving" if serving else "nothing is served",
@@ -233,9 +202,9 @@ class ServedModel:
         def finish() -> None:
             servable.close_when_idle()
             self.statuses.post(version, State.END)
-            log.info("model %s: version %d is unloaded", self.config.name, version)
+            log.info("model %s: version %d is unloaded", self._name, version)
 
-        thread = threading.Thread(target=finish, name=f"unload-{self.config.name}-{version}")
+        thread = threading.Thread(target=finish, name=f"unload-{self._name}-{version}")
         thread.daemon = True
         thread.start()
         self._closing = [*(one for one in self._closing if one.is_alive()), thread]

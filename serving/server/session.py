@@ -7,53 +7,20 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from serving import tensors, wire
-from serving.server import c_api
+from serving.server import arrays, c_api
+from serving.server.arrays import Array
 from serving.server.statuses import Code, ServingError
 
 SERVE_TAG = b"serve"
 INIT_SIGNATURES = ("__saved_model_init_op", "__saved_model_train_op")
 STRING_BYTES = 24  # sizeof(TF_TString)
+SHORT_STRING = 0  # the two low bits of the first byte of a TF_TString that holds its own bytes
 # A TensorProto may say "this one value, 10^12 times"; the allocation would take the server down.
 # Up to here a few bytes may stand for many, beyond it every element has to be in the message.
 MAX_REPEATED_ELEMENTS = 1 << 23
-
-_CTYPES: dict[int, Any] = {
-    1: ctypes.c_float,
-    2: ctypes.c_double,
-    3: ctypes.c_int32,
-    4: ctypes.c_uint8,
-    5: ctypes.c_int16,
-    6: ctypes.c_int8,
-    8: ctypes.c_float,
-    9: ctypes.c_int64,
-    10: ctypes.c_bool,
-    11: ctypes.c_int8,
-    12: ctypes.c_uint8,
-    13: ctypes.c_int32,
-    14: ctypes.c_uint16,
-    15: ctypes.c_int16,
-    16: ctypes.c_uint16,
-    17: ctypes.c_uint16,
-    18: ctypes.c_double,
-    19: ctypes.c_uint16,
-    22: ctypes.c_uint32,
-    23: ctypes.c_uint64,
-}
-# dtype -> field of TensorProto, in the encoding that the official server answers in.
-_FIELDS: dict[int, str] = {
-    **dict.fromkeys((3, 4, 5, 6, 11, 12, 13, 15, 16, 17), "int_val"),
-    **dict.fromkeys((14, 19), "half_val"),
-    1: "float_val",
-    2: "double_val",
-    8: "scomplex_val",
-    9: "int64_val",
-    10: "bool_val",
-    18: "dcomplex_val",
-    22: "uint32_val",
-    23: "uint64_val",
-}
-_COMPLEX = (8, 18)
 
 
 class SavedModelSession:
@@ -109,7 +76,7 @@ class SavedModelSession:
         feeds: Sequence[tuple[str, int]],
         fetches: Sequence[str],
         timeout_ms: int | None = None,
-    ) -> list[Any]:
+    ) -> list[Array]:
         """Runs the graph.
 
         Args:
@@ -118,7 +85,7 @@ class SavedModelSession:
             timeout_ms: bound of the run; None for none.
 
         Returns:
-            One TensorProto a fetch.
+            One array a fetch.
 
         Raises:
             ServingError: with TensorFlow's own code and text.
@@ -149,7 +116,7 @@ class SavedModelSession:
                     status,
                 )
             try:
-                return [self._to_proto(handle) for handle in results if handle is not None]
+                return [self._read(handle) for handle in results if handle is not None]
             finally:
                 for handle in results:
                     api.TF_DeleteTensor(handle)
@@ -172,8 +139,27 @@ class SavedModelSession:
             return None
         return handle
 
+    def tensor_of(self, array: Array) -> int:
+        """Returns a TF_Tensor handle with the values of `array`, for `delete_tensor`.
+
+        Raises:
+            ServingError: if TensorFlow cannot hold it.
+        """
+        api = self._api
+        if array.dtype == tensors.DT_STRING:
+            handle = self.tensor(arrays.to_proto(array))
+            if handle is None:
+                raise ServingError(Code.INTERNAL, "a batch of strings is too large for a tensor")
+            return handle
+        values = np.ascontiguousarray(array.values)
+        sizes = (ctypes.c_int64 * values.ndim)(*values.shape)
+        handle = api.TF_AllocateTensor(array.dtype, sizes, values.ndim, values.nbytes)
+        if values.nbytes:
+            ctypes.memmove(api.TF_TensorData(handle), values.ctypes.data, values.nbytes)
+        return handle
+
     def delete_tensor(self, handle: int) -> None:
-        """Frees what `tensor` returned."""
+        """Frees what `tensor` or `tensor_of` returned."""
         self._api.TF_DeleteTensor(handle)
 
     def close(self) -> None:
@@ -199,33 +185,38 @@ class SavedModelSession:
             found = self._operations[tensor_name] = c_api.Output(handle, int(index or 0))
         return found
 
-    def _to_proto(self, handle: int) -> Any:
+    def _read(self, handle: int) -> Array:
         api = self._api
         dtype = api.TF_TensorType(handle)
-        shape = [api.TF_Dim(handle, axis) for axis in range(api.TF_NumDims(handle))]
-        count = math.prod(shape)
-        data = api.TF_TensorData(handle)
-        if dtype == tensors.DT_STRING:
-            return tensors.make(dtype, shape, self._strings(data, count))
-        if dtype not in _FIELDS:
+        store = arrays.storage(dtype)
+        if store is None:
             raise ServingError(
                 Code.UNIMPLEMENTED, f"cannot send a tensor of dtype number {dtype} to a client"
             )
-        proto = wire.TensorProto(dtype=dtype)
-        proto.tensor_shape.SetInParent()
-        for size in shape:
-            proto.tensor_shape.dim.add(size=size)
-        parts = count * (2 if dtype in _COMPLEX else 1)
-        if parts:
-            getattr(proto, _FIELDS[dtype]).extend((_CTYPES[dtype] * parts).from_address(data))
-        return proto
+        shape = [api.TF_Dim(handle, axis) for axis in range(api.TF_NumDims(handle))]
+        count = math.prod(shape)
+        data = api.TF_TensorData(handle)
+        values = np.empty(count, store)
+        if dtype == tensors.DT_STRING:
+            values[:] = self._strings(data, count)
+        elif count:
+            ctypes.memmove(values.ctypes.data, data, values.nbytes)
+        return Array(dtype, values.reshape(shape))
 
     def _strings(self, data: int, count: int) -> list[bytes]:
-        size, pointer = self._api.TF_StringGetSize, self._api.TF_StringGetDataPointer
-        return [
-            ctypes.string_at(pointer(address), size(address))
-            for address in range(data, data + count * STRING_BYTES, STRING_BYTES)
-        ]
+        api = self._api
+        strings = []
+        # One copy of all descriptors; asking the library for each would cost more than the model.
+        raw = ctypes.string_at(data, count * STRING_BYTES) if count else b""
+        for start in range(0, len(raw), STRING_BYTES):
+            head = raw[start]
+            if head & 3 == SHORT_STRING:
+                strings.append(raw[start + 1 : start + 1 + (head >> 2)])
+            else:
+                address = data + start
+                pointer, size = api.TF_StringGetDataPointer(address), api.TF_StringGetSize(address)
+                strings.append(ctypes.string_at(pointer, size))
+        return strings
 
 
 def _plausible(proto: Any) -> bool:

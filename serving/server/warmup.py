@@ -7,16 +7,28 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from serving import wire
-from serving.server.predict import DEFAULT_SIGNATURE, run_signature
-from serving.server.session import SavedModelSession
+from serving.server.examples import classify, multi_inference, regress
+from serving.server.predict import predict
+from serving.server.servable import Servable
 from serving.server.statuses import Code, ServingError
 
 RECORDS = Path("assets.extra") / "tf_serving_warmup_requests"
 MAX_RECORDS = 1000
+_CALLS = {
+    "predict_log": predict,
+    "classify_log": classify,
+    "regress_log": regress,
+    "multi_inference_log": multi_inference,
+}
 
 
-def warm_up(session: SavedModelSession, folder: Path) -> int:
+def warm_up(servable: Servable, folder: Path, iterations: int = 1) -> int:
     """Runs every record in a version's folder, so that graphs are optimised before use.
+
+    Args:
+        servable: the version; requests should run by themselves.
+        folder: its folder.
+        iterations: how often each record runs.
 
     Returns:
         The number of records.
@@ -42,14 +54,11 @@ def warm_up(session: SavedModelSession, folder: Path) -> int:
                 Code.INVALID_ARGUMENT,
                 f"Failed to parse warmup record: record {count} of {path} is no PredictionLog",
             ) from error
-        if log.WhichOneof("log_type") != "predict_log":
-            raise ServingError(
-                Code.INVALID_ARGUMENT,
-                f"Unsupported log_type for warmup: {log.WhichOneof('log_type')}",
-            )
-        request = log.predict_log.request
-        name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-        run_signature(session, name, request, None)
+        kind = log.WhichOneof("log_type")
+        if kind not in _CALLS:
+            raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}")
+        for _ in range(iterations):
+            _CALLS[kind](servable, getattr(log, kind).request)
     return count
 
 

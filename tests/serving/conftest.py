@@ -1,9 +1,4 @@
-"""Servers and stubs for the serving tests.
-
-The contract tests ask a server by address only. ``TFREC_TFS_ADDRESS=HOST:PORT`` points them at
-another one, such as the official model server on a folder that
-``python -m tests.serving.tiny_models DIR`` wrote; without it they use the embedded server.
-"""
+"""Servers and stubs for the serving tests; those of the contract lie in `conformance`."""
 
 import os
 
@@ -20,9 +15,10 @@ ADDRESS_VARIABLE = "TFREC_TFS_ADDRESS"
 def pytest_terminal_summary(terminalreporter):
     address = os.environ.get(ADDRESS_VARIABLE)
     terminalreporter.write_line(
-        f"serving contract: tested against the server at {address}"
+        f"serving conformance: tested against the server at {address}"
         if address
-        else f"serving contract: tested against the embedded server ({ADDRESS_VARIABLE} is not set)"
+        else "serving conformance: tested against the embedded server, not the official one "
+        f"({ADDRESS_VARIABLE} is not set)"
     )
 
 
@@ -34,21 +30,12 @@ def models(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def server(models):
-    with start_server(models, rest_port=0) as process:
+def server(models, tmp_path_factory):
+    configs = tmp_path_factory.mktemp("configs")
+    tiny_models.write_configs(models, configs)
+    flags = (f"--monitoring_config_file={configs / 'monitoring.config'}",)
+    with start_server(models, rest_port=0, flags=flags) as process:
         yield process
-
-
-@pytest.fixture(scope="session")
-def address(request):
-    given = os.environ.get(ADDRESS_VARIABLE)
-    return given or request.getfixturevalue("server").address
-
-
-@pytest.fixture(scope="session")
-def stubs(address):
-    with Stubs(address) as connected:
-        yield connected
 
 
 @pytest.fixture
@@ -83,14 +70,22 @@ class Stubs:
 
     def refusal(self, request, timeout=20):
         """Returns the code and text with which a request of any kind is refused."""
+        with pytest.raises(grpc.RpcError) as caught:
+            self.call(request, timeout)
+        return caught.value.code().name, caught.value.details()
+
+    def call(self, request, timeout=20):
+        """Sends a request of any kind to the method that takes it."""
         method = {
             "PredictRequest": self.prediction.Predict,
+            "ClassificationRequest": self.prediction.Classify,
+            "RegressionRequest": self.prediction.Regress,
+            "MultiInferenceRequest": self.prediction.MultiInference,
             "GetModelMetadataRequest": self.prediction.GetModelMetadata,
             "GetModelStatusRequest": self.model.GetModelStatus,
+            "ReloadConfigRequest": self.model.HandleReloadConfigRequest,
         }[type(request).__name__]
-        with pytest.raises(grpc.RpcError) as caught:
-            method(request, timeout=timeout)
-        return caught.value.code().name, caught.value.details()
+        return method(request, timeout=timeout)
 
 
 def predict_request(model, signature="", *, version=None, label=None, only=(), **inputs):

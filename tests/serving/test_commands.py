@@ -147,8 +147,8 @@ def test_serve_says_what_it_serves_and_ends_in_order(models, tfrec):
     port, rest_port = free_port(), free_port()
     with Serve("--models", models, "--port", port, "--rest-port", rest_port) as serve:
         assert serve.process.stdout.readline() == (
-            "serving kinds 1, ranking 1, recommender 1, retrieval 1 with the embedded server (no "
-            f"tensorflow_model_server on the PATH) on localhost:{port} (gRPC) and "
+            "serving examples 1, kinds 1, ranking 1, recommender 1, retrieval 1 with the embedded "
+            f"server (no tensorflow_model_server on the PATH) on localhost:{port} (gRPC) and "
             f"localhost:{rest_port} (REST); Ctrl-C ends it\n"
         )
         result = tfrec("similar", "--server", f"localhost:{port}", "--item", "A1", "-k", "1")
@@ -186,6 +186,7 @@ def test_serve_prefers_an_official_binary_on_the_path(models, tmp_path):
         "--port",
         "--rest_api_port",
         "--model_config_file",
+        "--enable_grpc_healthcheck_service",
     ]
 
 

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from serving.server.flags import FlagError, parse, read_model_config
-from serving.server.served_model import ModelConfig, Policy
+from serving.server.config_files import FlagError, read_model_config
+from serving.server.flags import parse
+from serving.server.model_configs import ModelConfig, Policy
 
 CONFIG = """
 model_config_list {
@@ -11,12 +12,14 @@ model_config_list {
   config {
     name: "ranking"
     base_path: "/models/ranking"
+    model_platform: "tensorflow"
     model_version_policy { specific { versions: 3 versions: 5 } }
     version_labels { key: "stable" value: 3 }
   }
   config {
     name: "recommender"
     base_path: "/models/recommender"
+    model_platform: "tensorflow"
     model_version_policy { latest { num_versions: 2 } }
   }
 }
@@ -69,13 +72,22 @@ def test_a_config_file_names_models_policies_and_labels(written):
         ("model_config_list { config { nam: 1 } }", "is no ModelServerConfig in text format"),
         ("", "lists no model"),
         (
-            'model_config_list { config { name: "m" base_path: "models/m" } }',
-            "base_path of model m should be an absolute path, not models/m",
+            'model_config_list { config { name: "m" base_path: "m" '
+            'model_platform: "tensorflow" } }',
+            r"Expected model m to have an absolute path or URI; got base_path\(\)=m",
         ),
         (
-            'model_config_list { config { name: "m" base_path: "/a" } '
-            'config { name: "m" base_path: "/b" } }',
-            "lists the model m twice",
+            'model_config_list { config { name: "m" base_path: "/a" } }',
+            "Illegal setting neither ModelServerConfig::model_type",
+        ),
+        (
+            'model_config_list { config { name: "m" base_path: "/a" model_platform: "jax" } }',
+            "Model m requests unsupported platform jax",
+        ),
+        (
+            'model_config_list { config { name: "m" base_path: "/a" model_platform: "tensorflow" } '
+            'config { name: "m" base_path: "/b" model_platform: "tensorflow" } }',
+            "Illegal to list model m multiple times in config list",
         ),
     ],
 )
@@ -85,7 +97,7 @@ def test_a_config_file_that_cannot_work_is_one_sentence(written, text, sentence)
 
 
 def test_a_missing_config_file_and_missing_flags_are_said(tmp_path):
-    with pytest.raises(FlagError, match=r"cannot read the model config file .*No such file"):
+    with pytest.raises(FlagError, match=r"cannot read .*/no, the --model_config_file \(No such"):
         read_model_config(tmp_path / "no")
     with pytest.raises(FlagError, match="give --model_base_path or --model_config_file"):
         parse([])
@@ -96,7 +108,9 @@ def test_a_missing_config_file_and_missing_flags_are_said(tmp_path):
 def test_the_server_refuses_in_one_sentence(run_python, tmp_path):
     result = run_python("-m", "serving.server", f"--model_config_file={tmp_path / 'no'}")
     assert result.returncode == 2
-    assert result.stderr.startswith("error: cannot read the model config file")
+    assert result.stderr.startswith(
+        f"error: cannot read {tmp_path / 'no'}, the --model_config_file"
+    )
     assert result.stderr.count("\n") == 1
     (tmp_path / "m").mkdir()
     result = run_python("-m", "serving.server", f"--model_base_path={tmp_path / 'm'}")

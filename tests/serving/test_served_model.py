@@ -2,8 +2,9 @@
 
 import pytest
 
+from serving.server.model_configs import ModelConfig, Policy
 from serving.server.servable import Servable
-from serving.server.served_model import ModelConfig, Policy, ServedModel
+from serving.server.served_model import ServedModel
 from serving.server.states import State
 from serving.server.statuses import Code, ServingError
 
@@ -178,16 +179,6 @@ def test_a_version_that_comes_back_is_loaded_again(folder, loader):
     model.reconcile()
     assert model.available() == [2]
     assert loader.loaded == [2, 1, 2]
-
-
-def test_labels_name_versions(folder, loader):
-    publish(folder, 1, 2)
-    config = ModelConfig("m", folder, Policy("all"), {"stable": 1})
-    model = ServedModel(config, loader)
-    model.reconcile()
-    assert model.acquire(label="stable").version == 1
-    with pytest.raises(ServingError, match="Unrecognized servable version label: canary"):
-        model.acquire(label="canary")
 
 
 def test_close_waits_for_requests(folder, loader):

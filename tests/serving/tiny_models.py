@@ -202,8 +202,9 @@ def save_all(models: Path, version: int = 1) -> None:
     ):
         (models / name).mkdir(parents=True, exist_ok=True)
         writer(models / name / str(version))
-    (models / "kinds").mkdir(exist_ok=True)
-    save_kinds(models / "kinds" / str(version))
+    for name, writer in (("kinds", save_kinds), ("examples", save_examples)):
+        (models / name).mkdir(exist_ok=True)
+        writer(models / name / str(version))
 
 
 def save_kinds(folder: Path) -> None:
@@ -240,7 +241,121 @@ def save_kinds(folder: Path) -> None:
     def fails(inputs):
         return {"text": tf.gather(tf.constant(["only"]), inputs["row"])}
 
-    save(model, folder, serving_default=default, echo=echo, slow=slow, fails=fails)
+    @signature({"x": tf.TensorSpec([None, 2], tf.float32)})
+    def product(inputs):
+        return {"y": tf.linalg.matmul(inputs["x"], tf.constant([[10.0], [1.0]]))}
+
+    @signature({"x": STRINGS})
+    def echo_bytes(inputs):
+        return {"y_bytes": tf.identity(inputs["x"])}
+
+    save(
+        model,
+        folder,
+        serving_default=default,
+        echo=echo,
+        echo_bytes=echo_bytes,
+        slow=slow,
+        fails=fails,
+        product=product,
+    )
+
+
+def save_examples(folder: Path) -> None:
+    """A model that reads tf.Examples with the numbers `x` and `y` (0 without) and a text `name`."""
+    model = tf.Module()
+    serialized = {"inputs": STRINGS}
+
+    def read(inputs):
+        zero = tf.io.FixedLenFeature([], tf.float32, 0.0)
+        features = {"x": zero, "y": zero, "name": tf.io.FixedLenFeature([], tf.string, "?")}
+        return tf.io.parse_example(inputs["inputs"], features)
+
+    def scores(features):
+        return tf.stack([features["x"], features["y"]], 1)
+
+    def classes(features):
+        name = features["name"]
+        return tf.stack([tf.strings.join([name, end]) for end in ("-x", "-y")], 1)
+
+    @signature(serialized)
+    def classify(inputs):
+        return {"classes": classes(read(inputs)), "scores": scores(read(inputs))}
+
+    @signature(serialized)
+    def classify_scores(inputs):
+        return {"scores": scores(read(inputs))}
+
+    @signature(serialized)
+    def classify_classes(inputs):
+        return {"classes": classes(read(inputs))}
+
+    @signature(serialized)
+    def classify_flat(inputs):
+        return {"scores": read(inputs)["x"]}
+
+    @signature(serialized)
+    def classify_texts(inputs):
+        return {"scores": classes(read(inputs))}
+
+    @signature(serialized)
+    def both(inputs):
+        features = read(inputs)
+        return {
+            "classes": classes(features),
+            "scores": scores(features),
+            "outputs": 2.0 * features["x"] + features["y"],
+        }
+
+    @signature(serialized)
+    def regress_column(inputs):
+        return {"outputs": read(inputs)["x"][:, tf.newaxis]}
+
+    @signature(serialized)
+    def regress_wide(inputs):
+        return {"outputs": scores(read(inputs))}
+
+    @signature(serialized)
+    def regress_short(inputs):
+        return {"outputs": read(inputs)["x"][1:]}
+
+    save(
+        model,
+        folder,
+        serving_default=classify,
+        classify_scores=classify_scores,
+        classify_classes=classify_classes,
+        classify_flat=classify_flat,
+        classify_texts=classify_texts,
+        both=both,
+        regress_column=regress_column,
+        regress_wide=regress_wide,
+        regress_short=regress_short,
+    )
+    share_an_input(folder, "both", "shared_classify", "regress")
+
+
+def share_an_input(folder: Path, both: str, classify: str, regress: str) -> None:
+    """Splits the signature `both` into two over the same input tensor, with their method names.
+
+    `tf.saved_model.save` gives each signature an input tensor of its own, and all the method name
+    of Predict.
+    """
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    path = folder / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    signatures = saved.meta_graphs[0].signature_def
+    for name, method, dropped in (
+        (classify, "classify", ("outputs",)),
+        (regress, "regress", ("classes", "scores")),
+    ):
+        signatures[name].CopyFrom(signatures[both])
+        signatures[name].method_name = f"tensorflow/serving/{method}"
+        for output in dropped:
+            del signatures[name].outputs[output]
+    del signatures[both]
+    path.write_bytes(saved.SerializeToString())
 
 
 def save_tokenizer(folder: Path, vocabulary: Path) -> None:
@@ -270,5 +385,17 @@ def save_tokenizer(folder: Path, vocabulary: Path) -> None:
     save(model, folder, serving_default=default)
 
 
+def write_configs(models: Path, folder: Path) -> None:
+    """Writes the files that a server's flags may name for `models`."""
+    entries = "".join(
+        f'  config {{ name: "{path.name}" base_path: "{path}" model_platform: "tensorflow" }}\n'
+        for path in sorted(models.resolve().iterdir())
+        if path.is_dir()
+    )
+    (folder / "models.config").write_text(f"model_config_list {{\n{entries}}}\n")
+    (folder / "monitoring.config").write_text("prometheus_config { enable: true }\n")
+
+
 if __name__ == "__main__":
     save_all(Path(sys.argv[1]))
+    write_configs(Path(sys.argv[1]), Path(sys.argv[1]))

@@ -1,0 +1,1 @@
+"""Requests of several clients in one run of the graph."""
