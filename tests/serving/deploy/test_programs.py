@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from serving.gateway.errors import GatewaySetupError
 from serving.gateway.flags import parse as parse_gateway_flags
 from tests.conftest import ROOT
 from tests.serving.deploy.conftest import DEPLOY, kubernetes_objects
@@ -43,7 +44,7 @@ def test_the_gateway_takes_its_flags(compose, tmp_path):
 
 def test_a_misspelt_flag_is_refused(compose):
     command = compose["services"]["gateway"]["command"]
-    with pytest.raises(SystemExit):
+    with pytest.raises(GatewaySetupError, match="unrecognized arguments: --rest-prot=1"):
         parse_gateway_flags([*command, "--rest-prot=1"])
 
 
