@@ -245,6 +245,18 @@ def save_kinds(folder: Path) -> None:
     def product(inputs):
         return {"y": tf.linalg.matmul(inputs["x"], tf.constant([[10.0], [1.0]]))}
 
+    @signature({"x": STRING_ROWS, "row": tf.TensorSpec([None], tf.int32)})
+    def batch(inputs):
+        # What the graph sees of a batch; a row that is not there fails for all.
+        rows, width = tf.shape(inputs["x"])[0], tf.shape(inputs["x"])[1]
+        texts = tf.gather(tf.constant(["zero", "one", "two"]), inputs["row"])
+        return {
+            "rows": tf.fill([rows], rows),
+            "width": tf.fill([rows], width),
+            "joined": tf.strings.reduce_join(inputs["x"], 1),
+            "text": texts,
+        }
+
     @signature({"x": STRINGS})
     def echo_bytes(inputs):
         return {"y_bytes": tf.identity(inputs["x"])}
@@ -255,6 +267,7 @@ def save_kinds(folder: Path) -> None:
         serving_default=default,
         echo=echo,
         echo_bytes=echo_bytes,
+        batch=batch,
         slow=slow,
         fails=fails,
         product=product,
