@@ -16,7 +16,8 @@ from serving.errors import (
     ServerUnreachableError,
 )
 
-_HANDSHAKE = "handshake"
+# What the TLS library says while a connection is made.
+_HANDSHAKE = ("handshake", "verification check failed")
 _QUEUE_FULL = "queue"
 _TOO_LARGE = "message larger than max"
 
@@ -72,7 +73,7 @@ def explained(error: Any, what: str, address: str) -> ClientError:
 
 def _unavailable(details: str, what: str, address: str) -> ClientError:
     lowered = details.lower()
-    if _HANDSHAKE in lowered:
+    if any(words in lowered for words in _HANDSHAKE):
         return CertificateError(f"no secure connection to {address}: {_handshake(details)}")
     if _QUEUE_FULL in lowered:
         return _overloaded(details, address)

@@ -1,0 +1,189 @@
+"""Retries, their budget, and codes made sentences, on a server that answers as it is told."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+
+from serving import errors, wire
+from serving.client import RecommenderClient
+
+
+class ScriptedServer:
+    """A model service whose GetModelStatus follows a script of status codes; then it answers."""
+
+    def __init__(self, credentials=None):
+        self.script = []
+        self.asked = 0
+        self.peers = set()
+        self.headers = []
+        self._lock = threading.Lock()
+        handler = grpc.unary_unary_rpc_method_handler(
+            self._answer,
+            request_deserializer=wire.GetModelStatusRequest.FromString,
+            response_serializer=lambda message: message.SerializeToString(),
+        )
+        self._server = grpc.server(ThreadPoolExecutor(4))
+        self._server.add_generic_rpc_handlers(
+            (
+                grpc.method_handlers_generic_handler(
+                    "tensorflow.serving.ModelService", {"GetModelStatus": handler}
+                ),
+            )
+        )
+        if credentials is None:
+            port = self._server.add_insecure_port("localhost:0")
+        else:
+            port = self._server.add_secure_port("localhost:0", credentials)
+        self.address = f"localhost:{port}"
+        self._server.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._server.stop(0)
+
+    def _answer(self, request, context):
+        with self._lock:
+            self.asked += 1
+            self.peers.add(context.peer())
+            self.headers.append(dict(context.invocation_metadata()))
+            step = self.script.pop(0) if self.script else None
+        if isinstance(step, float):
+            time.sleep(step)
+        elif step is not None:
+            context.abort(*(step if isinstance(step, tuple) else (step, "as told")))
+        response = wire.GetModelStatusResponse()
+        response.model_version_status.add(version=7, state=30)
+        return response
+
+
+@pytest.fixture
+def scripted():
+    with ScriptedServer() as server:
+        yield server
+
+
+UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
+
+
+def test_an_unavailable_server_is_asked_again(scripted):
+    scripted.script = [UNAVAILABLE, UNAVAILABLE]
+    with RecommenderClient(scripted.address) as client:
+        assert client.models(["m"])[0].version == 7
+    assert scripted.asked == 3
+
+
+def test_it_is_asked_no_more_often_than_was_said(scripted):
+    scripted.script = [UNAVAILABLE] * 9
+    with RecommenderClient(scripted.address, retries=2) as client:
+        with pytest.raises(errors.ServerUnreachableError):
+            client.models(["m"])
+        assert scripted.asked == 3
+    with RecommenderClient(scripted.address, retries=0) as client:
+        with pytest.raises(errors.ServerUnreachableError):
+            client.models(["m"])
+        assert scripted.asked == 4
+
+
+def test_a_spent_budget_leaves_first_attempts_only(scripted):
+    scripted.script = [UNAVAILABLE] * 100
+    with RecommenderClient(scripted.address, retries=1, retry_budget=2) as client:
+        for _ in range(8):
+            with pytest.raises(errors.ServerUnreachableError):
+                client.models(["m"])
+    # Four tokens; every failure costs one, and nothing is retried from two left on: the first
+    # question is asked twice, and then each is asked once.
+    assert scripted.asked == 9
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "sentence"),
+    [
+        ("DEADLINE_EXCEEDED", errors.DeadlineError, "did not answer in time"),
+        ("INTERNAL", errors.ServerFaultError, "the model m at .* failed with INTERNAL: as told"),
+        ("INVALID_ARGUMENT", errors.InvalidRequestError, "rejected the request: as told"),
+        ("FAILED_PRECONDITION", errors.ModelMissingError, "cannot answer this kind of question"),
+        ("UNIMPLEMENTED", errors.ServerUnreachableError, "is no model server"),
+        ("PERMISSION_DENIED", errors.AccessError, "check the key or the certificate"),
+        ("UNAUTHENTICATED", errors.AccessError, "check the key or the certificate"),
+        ("RESOURCE_EXHAUSTED", errors.OverloadedError, "has too much to do"),
+        ("ABORTED", errors.ServerFaultError, "failed with ABORTED"),
+    ],
+)
+def test_other_failures_are_said_at_once(scripted, code, kind, sentence):
+    scripted.script = [grpc.StatusCode[code]]
+    with RecommenderClient(scripted.address) as client:
+        with pytest.raises(errors.ClientError, match=sentence) as caught:
+            # A missing model is left out of the list, so the question is asked directly.
+            client._connection.run(_status("m"))
+        assert type(caught.value) is kind
+    assert scripted.asked == 1
+
+
+def _status(model):
+    from serving.client import calls
+
+    return calls.status(model, time.monotonic() + 5.0)
+
+
+def test_a_full_queue_is_not_a_missing_server(scripted):
+    text = "The batch scheduling queue to which this task was submitted is full"
+    scripted.script = [(UNAVAILABLE, text)] * 2
+    with (
+        RecommenderClient(scripted.address, retries=1) as client,
+        pytest.raises(errors.OverloadedError, match="ask less often, or add servers"),
+    ):
+        client.models(["m"])
+
+
+def test_the_deadline_bounds_all_attempts(scripted):
+    scripted.script = [UNAVAILABLE, 3.0]
+    began = time.monotonic()
+    with (
+        RecommenderClient(scripted.address, retries=4, timeout=0.5) as client,
+        pytest.raises(errors.DeadlineError),
+    ):
+        client.models(["m"])
+    assert time.monotonic() - began < 2.5
+
+
+def test_a_deadline_of_a_millisecond_is_an_error_of_ours(scripted):
+    with RecommenderClient(scripted.address) as client:
+        scripted.script = [0.2]
+        with pytest.raises(errors.DeadlineError, match="give a longer timeout"):
+            client.models(["m"], timeout=0.001)
+        assert client.models(["m"])[0].version == 7
+
+
+def test_calls_share_one_connection(scripted):
+    with RecommenderClient(scripted.address) as client, ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: client.models(["m"]), range(20)))
+    assert scripted.asked == 20
+    assert len(scripted.peers) == 1
+
+
+def test_interceptors_see_and_change_every_call(scripted):
+    from tests.serving.client.recording import Recorder
+
+    recorder = Recorder()
+    with RecommenderClient(scripted.address, interceptors=[recorder]) as client:
+        client.models(["m", "n"])
+    assert [request.model_spec.name for _, request, _ in recorder.calls] == ["m", "n"]
+    assert [headers.get("x-trace") for headers in scripted.headers] == ["7", "7"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"retries": 5}, "retries should be between 0 and 4, not 5"),
+        ({"retry_budget": 0}, "retry_budget should be between 1 and 500, not 0"),
+        ({"timeout": 0}, "timeout should be more than 0 s, not 0"),
+    ],
+)
+def test_settings_that_cannot_work(settings, sentence):
+    with pytest.raises(errors.InvalidRequestError, match=sentence):
+        RecommenderClient("localhost:8500", **settings)
