@@ -60,6 +60,14 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
         Stage("search", "pipelines.search", "Ask a server for items that fit a text."),
         Stage("similar", "pipelines.similar", "Ask a server for items like an item."),
     ),
+    "Watch it": (
+        Stage(
+            "monitor",
+            "pipelines.monitor",
+            "Watch a recommender in service: TensorBoard, drift and alerts.",
+        ),
+        Stage("ab", "pipelines.ab", "Compare two model versions from recorded events."),
+    ),
     "Look inside": (
         Stage(
             "runs",

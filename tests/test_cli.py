@@ -28,6 +28,8 @@ SPELLINGS = {
     "search": ["--server", "--query", "-k", "--json"],
     "similar": ["--server", "--item", "-k", "--json"],
     "runs": ["--json"],
+    "monitor": ["--out", "--server", "--rest", "--gateway", "--event-log", "--models", "--config"],
+    "ab": ["--event-log", "--a", "--b", "--by", "--split", "--json"],
     "config show": ["--config"],
 }
 

@@ -179,7 +179,10 @@ def _section_class(section: type[BaseModel], key: Any) -> type[BaseModel] | None
     field = section.model_fields.get(key)
     if field is None:
         return None
-    for candidate in (field.annotation, *get_args(field.annotation)):
+    # The class itself, one in a list, or either of them or nothing.
+    candidates = [field.annotation]
+    for candidate in candidates:
+        candidates.extend(get_args(candidate))
         if isinstance(candidate, type) and issubclass(candidate, BaseModel):
             return candidate
     return None

@@ -109,9 +109,10 @@ class WebhookSink:
 
     def close(self, seconds: float = 5.0) -> None:
         """Waits a little for what is in the queue, and gives up the rest."""
+        deadline = time.monotonic() + seconds
         with contextlib.suppress(queue.Full):
-            self._waiting.put_nowait(None)
-        self._thread.join(seconds)
+            self._waiting.put(None, timeout=seconds)
+        self._thread.join(max(0.0, deadline - time.monotonic()))
         if self._thread.is_alive():
             log.error("%d alerts did not reach the webhook in time", self._waiting.qsize())
 

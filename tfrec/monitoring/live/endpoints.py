@@ -67,7 +67,7 @@ def _figures(growth: Growth, name: str) -> tuple[Scalars, Histograms]:
     requests: defaultdict[str, float] = defaultdict(float)
     failures: defaultdict[str, float] = defaultdict(float)
     for series, gained in growth.counters.items():
-        if series.name in (REQUEST_COUNT, f"{REQUEST_COUNT}_total"):
+        if series.name == REQUEST_COUNT:
             model, status = series.label("model_name"), series.label("status") or "OK"
             requests[model] += gained
             failures[model] += gained * (status != "OK")
@@ -117,7 +117,7 @@ def _sum(present: Buckets | None, buckets: Buckets) -> Buckets:
 
 
 def _short(name: str) -> str:
-    return name.removeprefix(GATEWAY_PREFIX).removesuffix("_total")
+    return name.removeprefix(GATEWAY_PREFIX)
 
 
 def _histogram(buckets: Buckets, unit: float) -> tuple[np.ndarray, np.ndarray]:

@@ -74,7 +74,7 @@ class EventFiles:
             summary.value.extend(text_pb(tag, text).value)
         self._time = max(self._time, wall_time)
         try:
-            self._write(event_pb2.Event(step=int(self._time), summary=summary))
+            self._write(summary)
             self._failing = False
         except OSError as error:
             self.close()
@@ -92,15 +92,14 @@ class EventFiles:
                 log.error("cannot write event files into %s: %s", self.folder, error)
         self._file = self._path = None
 
-    def _write(self, event: event_pb2.Event) -> None:
-        event.wall_time = self._time
+    def _write(self, summary: summary_pb2.Summary) -> None:
         # A file that somebody removed would take everything written to it along.
         gone = self._path is None or not self._path.exists()
         if gone or self._file is None or self._file.tell() >= self.most_bytes:
             self.close()
             self._begin()
         assert self._file is not None
-        self._put(event)
+        self._put(event_pb2.Event(wall_time=self._time, step=int(self._time), summary=summary))
         self._file.flush()
 
     def _put(self, event: event_pb2.Event) -> None:

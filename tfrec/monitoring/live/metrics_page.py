@@ -48,7 +48,7 @@ class MetricsPage:
     """The series of a page.
 
     Attributes:
-        counters: values of counters (and of series without a type).
+        counters: values of counters (and of series without a type), without "_total".
         gauges: values of gauges.
         histograms: histograms.
     """
@@ -83,7 +83,9 @@ def read_page(text: str) -> MetricsPage:
             elif family.type == "gauge":
                 page.gauges[Series(sample.name, _sorted(labels))] = sample.value
             elif 0 <= sample.value < math.inf:
-                page.counters[Series(sample.name, _sorted(labels))] = sample.value
+                # The parser adds the suffix that OpenMetrics wants to names that lack it.
+                name = sample.name.removesuffix("_total")
+                page.counters[Series(name, _sorted(labels))] = sample.value
     for series, counts in cumulative.items():
         buckets = _buckets(counts, sums.get(series, math.nan))
         if buckets is not None:

@@ -1,0 +1,267 @@
+"""Replays the shipped sample of Online Retail week by week against a reference, and counts alerts.
+
+    python -m benchmarks.drift_replay [--vectors FILE.npy] [--json FILE]
+
+The events are given to the monitor's own drift watch and alert book, with the shipped rules. A
+reference is made of what lies before a day, as an export on that day would make it. What is known
+beforehand: the shop sells gifts, so that November and December up to Christmas are its season,
+spring and summer are ordinary, and September and October, when its customers stock up, are neither.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+import scipy.sparse
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from tfrec.data.sample import sample_path
+from tfrec.files import write_json
+from tfrec.monitoring.alerts.book import Alert, AlertBook
+from tfrec.monitoring.drift.item_profile import ItemProfile
+from tfrec.monitoring.drift.reference import (
+    SECONDS_PER_DAY,
+    Reference,
+    ReferenceStatistics,
+    usual_windows,
+)
+from tfrec.monitoring.drift.watch import DriftWatch
+from tfrec.monitoring.live.config import DriftConfig, load_monitor_config
+from tfrec.progress import progress
+
+REFERENCE_DAYS = 182
+WEEK = 7 * SECONDS_PER_DAY
+RULE = "traffic-drift"
+ORDINARY_UNTIL = date(2011, 9, 1)
+SEASON_FROM = date(2011, 11, 1)
+REFERENCE_ENDS = [date(2011, month, 1) for month in (4, 5, 6, 7, 8)]
+DAYS_PER_MONTH = 30.4
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A log: events in the order of time, and what they are about.
+
+    Attributes:
+        items: item table.
+        vectors: float `[items, dimension]`.
+        item: int `[events]`, rows of `items`.
+        event: str `[events]`.
+        timestamp: int `[events]`, unix seconds.
+    """
+
+    items: pd.DataFrame
+    vectors: np.ndarray
+    item: np.ndarray
+    event: np.ndarray
+    timestamp: np.ndarray
+
+
+@dataclass(frozen=True)
+class Week:
+    """A week of a replay.
+
+    Attributes:
+        end: the day after its last one.
+        events: number of its events.
+        statistics: times the usual level, by feature.
+        firing: features that are raised at its end.
+        alerts: what was told of.
+    """
+
+    end: date
+    events: int
+    statistics: dict[str, float]
+    firing: list[str]
+    alerts: list[Alert]
+
+
+def load_shop(vectors: np.ndarray | None = None) -> Shop:
+    """Reads the sample; without vectors of the items, makes some of the words of their titles."""
+    items = pd.read_parquet(sample_path() / "items.parquet")
+    events = pd.read_parquet(sample_path() / "events.parquet").sort_values("timestamp")
+    row = events["item_id"].map(pd.Series(np.arange(len(items)), items["item_id"]))
+    events, row = events[row.notna()], row[row.notna()]
+    return Shop(
+        items,
+        title_vectors(items["title"].tolist()) if vectors is None else vectors,
+        row.to_numpy(np.int64),
+        events["event"].to_numpy(object),
+        events["timestamp"].to_numpy().astype("datetime64[s]").astype(np.int64),
+    )
+
+
+def title_vectors(titles: list[str], dimension: int = 64) -> np.ndarray:
+    """Returns latent semantic vectors float `[titles, dimension]`: SVD of weighted word counts."""
+    words = [sorted(set(title.lower().split())) for title in titles]
+    vocabulary = {word: place for place, word in enumerate(sorted({w for ws in words for w in ws}))}
+    rows = np.repeat(np.arange(len(titles)), [len(ws) for ws in words])
+    columns = np.array([vocabulary[word] for ws in words for word in ws])
+    weight = np.log(len(titles) / np.bincount(columns))
+    matrix = scipy.sparse.csr_matrix((weight[columns], (rows, columns)))
+    start = np.random.default_rng(0).normal(size=min(matrix.shape))
+    left, values, _ = scipy.sparse.linalg.svds(matrix, k=dimension, v0=start)
+    return left * values
+
+
+def make_reference(shop: Shop, end: date) -> Reference:
+    """Returns the reference that an export on the day `end` would have."""
+    last = _seconds(end)
+    chosen = (shop.timestamp < last) & (shop.timestamp >= last - REFERENCE_DAYS * SECONDS_PER_DAY)
+    # The log begins in the December before, whose Christmas a first reference does not know.
+    chosen &= shop.timestamp >= _seconds(date(2011, 1, 4))
+    item, timestamp = shop.item[chosen], shop.timestamp[chosen]
+    profile = ItemProfile.of(shop.items, shop.vectors, np.bincount(item, minlength=len(shop.items)))
+    names, counts = np.unique(shop.event[chosen].astype(str), return_counts=True)
+    return Reference(
+        ReferenceStatistics(
+            first=int(timestamp.min()),
+            last=int(timestamp.max()),
+            events=dict(zip(names.tolist(), counts.tolist(), strict=True)),
+            usual=usual_windows(profile, item, timestamp),
+        ),
+        profile,
+    )
+
+
+def replay(
+    shop: Shop, reference: Reference, start: date, end: date | None = None
+) -> Iterator[Week]:
+    """Yields the whole weeks from `start` on, as a monitor would have seen them.
+
+    Args:
+        shop: the log.
+        reference: what to compare with.
+        start: first day of the first week.
+        end: no week begins at or after this day; None: the end of the log.
+    """
+    rules = [rule for rule in load_monitor_config().rules or [] if rule.name == RULE]
+    watch, book = DriftWatch(reference, DriftConfig(window_days=7)), AlertBook(rules)
+    ids = shop.items["item_id"].to_numpy(object)
+    begin, last = _seconds(start), int(shop.timestamp[-1]) if end is None else _seconds(end)
+    # The log ends on a Friday noon; a week that lacks no more than a day is taken for whole.
+    while begin < last and begin + WEEK <= int(shop.timestamp[-1]) + SECONDS_PER_DAY:
+        place = slice(*np.searchsorted(shop.timestamp, [begin, begin + WEEK]))
+        for event, item, time in zip(
+            shop.event[place], shop.item[place], shop.timestamp[place], strict=True
+        ):
+            watch.add_event(event, ids[item], float(time))
+        begin += WEEK
+        figures = watch.compare(float(begin)).figures
+        alerts = book.update(figures, now=float(begin), elapsed=float(WEEK))
+        yield Week(
+            datetime.fromtimestamp(begin, UTC).date(),
+            place.stop - place.start,
+            {
+                tag.split("/")[2]: figure.value
+                for tag, figure in figures.items()
+                if tag.endswith("/times_usual")
+            },
+            [key.split("/")[2] for key in book.firing],
+            alerts,
+        )
+
+
+def is_ordinary(week: Week) -> bool:
+    """Whether a week ends before the autumn."""
+    return week.end <= ORDINARY_UNTIL
+
+
+def is_season(week: Week) -> bool:
+    """Whether a week begins in the season."""
+    return week.end - timedelta(days=7) >= SEASON_FROM
+
+
+def raised(weeks: list[Week]) -> list[Alert]:
+    """Returns the alerts that began in these weeks."""
+    return [alert for week in weeks for alert in week.alerts if alert.state == "raised"]
+
+
+def months(weeks: list[Week]) -> float:
+    """Returns the length of some weeks in months."""
+    return len(weeks) * 7 / DAYS_PER_MONTH
+
+
+def _seconds(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+
+
+def _monthly(shop: Shop) -> list[Week]:
+    """Returns the weeks of a shop that exports anew on the first of every month."""
+    weeks: list[Week] = []
+    starts = [*REFERENCE_ENDS, *(date(2011, month, 1) for month in (9, 10, 11, 12))]
+    for day, following in zip(starts, [*starts[1:], None], strict=True):
+        start = weeks[-1].end if weeks else day
+        weeks += replay(shop, make_reference(shop, day), start, following)
+    return weeks
+
+
+def _summary(name: str, weeks: list[Week]) -> dict[str, object]:
+    ordinary = [week for week in weeks if is_ordinary(week)]
+    season = [week for week in weeks if is_season(week)]
+    false_alarms = raised(ordinary)
+    # An alert may have begun before and go on; that one is raised all the same.
+    first = next((alert for alert in raised([w for w in weeks if not is_ordinary(w)])), None)
+    return {
+        "reference": name,
+        "ordinary_weeks": len(ordinary),
+        "false_alarms": len(false_alarms),
+        "false_alarms_per_month": len(false_alarms) / months(ordinary) if ordinary else None,
+        "false_alarms_of": sorted({alert.metric.split("/")[2] for alert in false_alarms}),
+        "ordinary_weeks_raised": sum(bool(week.firing) for week in ordinary),
+        "season_weeks": len(season),
+        "season_weeks_raised": sum(bool(week.firing) for week in season),
+        "first_alert_of_autumn": first and first.to_json()["time_utc"],
+        "message": first and first.message,
+    }
+
+
+@click.command()
+@click.option("--vectors", type=click.Path(path_type=Path), help="item vectors, .npy")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="also write the figures")
+def main(vectors: Path | None, json_path: Path | None) -> None:
+    console = Console()
+    shop = load_shop(None if vectors is None else np.load(vectors))
+    summaries = []
+    for end in progress(REFERENCE_ENDS, description="Replaying", unit="reference"):
+        weeks = list(replay(shop, make_reference(shop, end), end))
+        summaries.append(_summary(f"up to {end}", weeks))
+    summaries.append(_summary("anew every month", _monthly(shop)))
+    table = Table(
+        title=f"Online Retail by weeks, rule {RULE}",
+        caption=f"ordinary: up to {ORDINARY_UNTIL}; season: from {SEASON_FROM} on",
+        box=box.SIMPLE_HEAD,
+    )
+    for name in (
+        "reference",
+        "ordinary",
+        "false alarms",
+        "a month",
+        "season raised",
+        "autumn from",
+    ):
+        table.add_column(name, no_wrap=True, justify="left" if name == "reference" else "right")
+    for row in summaries:
+        rate = row["false_alarms_per_month"]
+        table.add_row(
+            str(row["reference"]),
+            f"{row['ordinary_weeks']} weeks",
+            str(row["false_alarms"]),
+            "-" if rate is None else f"{rate:.2f}",
+            f"{row['season_weeks_raised']} of {row['season_weeks']}",
+            str(row["first_alert_of_autumn"] or "-")[:10],
+        )
+    console.print(table)
+    console.print(str(summaries[-2]["message"]), markup=False)
+    if json_path is not None:
+        write_json(json_path, summaries)
+
+
+if __name__ == "__main__":
+    main()
