@@ -1,64 +1,17 @@
 """Retries, their budget, and codes made sentences, on a server that answers as it is told."""
 
-import threading
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 
-from serving import errors, wire
+from serving import errors
 from serving.client import RecommenderClient
-
-
-class ScriptedServer:
-    """A model service whose GetModelStatus follows a script of status codes; then it answers."""
-
-    def __init__(self, credentials=None):
-        self.script = []
-        self.asked = 0
-        self.peers = set()
-        self.headers = []
-        self._lock = threading.Lock()
-        handler = grpc.unary_unary_rpc_method_handler(
-            self._answer,
-            request_deserializer=wire.GetModelStatusRequest.FromString,
-            response_serializer=lambda message: message.SerializeToString(),
-        )
-        self._server = grpc.server(ThreadPoolExecutor(4))
-        self._server.add_generic_rpc_handlers(
-            (
-                grpc.method_handlers_generic_handler(
-                    "tensorflow.serving.ModelService", {"GetModelStatus": handler}
-                ),
-            )
-        )
-        if credentials is None:
-            port = self._server.add_insecure_port("localhost:0")
-        else:
-            port = self._server.add_secure_port("localhost:0", credentials)
-        self.address = f"localhost:{port}"
-        self._server.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._server.stop(0)
-
-    def _answer(self, request, context):
-        with self._lock:
-            self.asked += 1
-            self.peers.add(context.peer())
-            self.headers.append(dict(context.invocation_metadata()))
-            step = self.script.pop(0) if self.script else None
-        if isinstance(step, float):
-            time.sleep(step)
-        elif step is not None:
-            context.abort(*(step if isinstance(step, tuple) else (step, "as told")))
-        response = wire.GetModelStatusResponse()
-        response.model_version_status.add(version=7, state=30)
-        return response
+from serving.process import free_port, package_environment
+from tests.serving.client.scripted import ScriptedServer
 
 
 @pytest.fixture
@@ -187,3 +140,32 @@ def test_interceptors_see_and_change_every_call(scripted):
 def test_settings_that_cannot_work(settings, sentence):
     with pytest.raises(errors.InvalidRequestError, match=sentence):
         RecommenderClient("localhost:8500", **settings)
+
+
+def start_program(port, seconds):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.serving.client.scripted", str(port), str(seconds)],
+        stdout=subprocess.PIPE, text=True, env=package_environment(),
+    )  # fmt: skip
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_a_server_killed_during_a_request_is_asked_again_once_it_is_back():
+    port = free_port()
+    first = start_program(port, 60)
+    with (
+        RecommenderClient(f"localhost:{port}", retries=4, timeout=30) as client,
+        ThreadPoolExecutor() as threads,
+    ):
+        asking = threads.submit(client.models, ["m"])
+        time.sleep(0.5)  # The request is with the server, which sleeps over it.
+        assert not asking.done()
+        first.kill()
+        first.communicate()
+        second = start_program(port, 0)
+        try:
+            assert asking.result()[0].version == 7
+        finally:
+            second.kill()
+            second.communicate()

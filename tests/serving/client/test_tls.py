@@ -8,7 +8,7 @@ import trustme
 
 from serving import errors
 from serving.client import RecommenderClient, Tls
-from tests.serving.client.test_retries import ScriptedServer
+from tests.serving.client.scripted import ScriptedServer
 
 
 @pytest.fixture(scope="module")

@@ -50,25 +50,24 @@ def refused(result, sentence):
     assert sentence in result.stderr
 
 
-def test_wrong_flags_are_one_sentence(run_python, tmp_path, keys):
-    def gateway(*flags):
-        return run_python("-m", "serving.gateway", *map(str, flags))
-
-    refused(gateway(), "nothing tells who may ask: give --api-keys FILE")
-    refused(gateway("--no-auth", "--api-keys", keys), "not both")
-    refused(gateway("--no-auth", "--prot", "1"), "unrecognized arguments: --prot 1; see")
-    refused(gateway("--no-auth", "--server", "here"), "should be HOST:PORT")
-    refused(gateway("--no-auth", "--history", "x.db"), "should be sqlite:///FILE")
+def test_a_wrong_flag_is_one_sentence_of_the_command(run_python, tmp_path):
     damaged = tmp_path / "damaged.db"
     damaged.write_bytes(b"no database" * 500)
-    refused(gateway("--no-auth", "--history", f"sqlite:///{damaged}"), "is damaged or no history")
+    history = f"sqlite:///{damaged}"
+    result = run_python("-m", "serving.gateway", "--no-auth", "--history", history)
+    refused(result, "is damaged or no history")
+
+
+def test_ports_in_use_are_one_sentence(run_python):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        port = taken.getsockname()[1]
-        flags = ("--no-auth", "--host", "127.0.0.1")
-        refused(gateway(*flags, "--port", port), f"port {port} is in use; stop what listens there")
-        rest = gateway(*flags, "--port", free_port(), "--rest-port", port)
+        port = str(taken.getsockname()[1])
+        command = ("-m", "serving.gateway", "--no-auth", "--host", "127.0.0.1")
+        refused(
+            run_python(*command, "--port", port), "stop what listens there or give another --po"
+        )
+        rest = run_python(*command, "--port", str(free_port()), "--rest-port", port)
         refused(rest, f"port {port} is in use; stop what listens there or give another --rest-port")
 
 
@@ -102,6 +101,7 @@ def test_key_files_without_a_key_are_one_sentence(tmp_path, content, sentence):
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
+        (["--prot", "1"], "unrecognized arguments: --prot 1; see `python -m serving.gateway"),
         (["--port", "0"], "--port should be between 1 and 65535, not 0"),
         (["--rest-port", "70000"], "--rest-port should be between 0 and 65535, not 70000"),
         (["--ssl_config_file", "/nowhere"], "cannot read the SSL config file /nowhere"),
@@ -114,3 +114,13 @@ def test_flags_that_cannot_work(flags, sentence):
 
     with pytest.raises(GatewaySetupError, match=sentence):
         parse(["--no-auth", *flags])
+
+
+def test_nobody_is_let_in_by_oversight(keys):
+    from serving.gateway.errors import GatewaySetupError
+
+    with pytest.raises(GatewaySetupError, match="nothing tells who may ask: give --api-keys FILE"):
+        parse([])
+    with pytest.raises(GatewaySetupError, match="not both"):
+        parse(["--no-auth", "--api-keys", str(keys)])
+    assert parse(["--api-keys", str(keys)]).port == 8600

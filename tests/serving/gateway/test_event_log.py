@@ -1,0 +1,152 @@
+"""Segments: rotation, the bound, erasing beside writers, full disks."""
+
+import errno
+import json
+import multiprocessing
+import os
+
+import pytest
+
+from serving.gateway.event_log import EventLog
+
+LINE = {"event": "click", "user": "ab12", "item_id": "Ü"}
+
+
+def lines_of(folder):
+    return [
+        json.loads(line)
+        for segment in sorted(folder.glob("events-*.jsonl"))
+        for line in segment.read_text().splitlines()
+    ]
+
+
+def test_lines_are_stamped_and_written_as_utf_8(tmp_path):
+    log = EventLog(tmp_path / "log")
+    log.write([LINE, LINE])
+    (segment,) = log.segments()
+    assert "Ü" in segment.read_text(encoding="utf-8")
+    first, second = lines_of(tmp_path / "log")
+    assert first == second
+    assert list(first)[:2] == ["format", "received"]
+    assert first["format"] == 1
+    assert segment.stat().st_mode & 0o777 == 0o640
+    log.close()
+
+
+def test_a_full_segment_is_followed_by_another(tmp_path):
+    log = EventLog(tmp_path, segment_bytes=200)
+    for _ in range(5):
+        log.write([LINE])
+    sizes = [segment.stat().st_size for segment in log.segments()]
+    assert len(sizes) > 1 and max(sizes) <= 200
+    assert len(lines_of(tmp_path)) == 5
+    # One write is never torn apart, whatever its size.
+    log.write([LINE] * 10)
+    assert len(lines_of(tmp_path)) == 15
+    log.close()
+
+
+def test_an_old_segment_is_followed_by_another(tmp_path):
+    log = EventLog(tmp_path, segment_seconds=-1.0)
+    log.write([LINE])
+    log.write([LINE])
+    assert len(log.segments()) == 2
+    log.close()
+
+
+def test_the_oldest_segments_make_room(tmp_path):
+    log = EventLog(tmp_path, segment_bytes=100, total_bytes=350)
+    for number in range(20):
+        log.write([{**LINE, "number": number}])
+    assert sum(segment.stat().st_size for segment in log.segments()) <= 350
+    numbers = [line["number"] for line in lines_of(tmp_path)]
+    assert numbers == list(range(20 - len(numbers), 20)) and len(numbers) >= 2
+    log.close()
+
+
+def test_erasing_rewrites_only_what_holds_the_shopper(tmp_path):
+    log = EventLog(tmp_path, segment_bytes=100)
+    for user in ("aa", "bb", "aa"):
+        log.write([{**LINE, "user": user}])
+    before = {segment.name: segment.stat().st_ino for segment in log.segments()}
+    assert log.erase("aa") == 2
+    after = {segment.name: segment.stat().st_ino for segment in log.segments()}
+    assert [before[name] == after[name] for name in sorted(before)] == [False, True, False]
+    assert [line["user"] for line in lines_of(tmp_path)] == ["bb"]
+    assert log.erase("aa") == 0
+    log.close()
+
+
+def test_an_item_of_the_shoppers_name_is_no_shopper(tmp_path):
+    log = EventLog(tmp_path)
+    log.write([{**LINE, "user": "bb", "item_id": '"user":"aa"'}, {**LINE, "user": "bb"}])
+    assert log.erase("aa") == 0
+    log.close()
+
+
+def test_lines_after_an_erasure_go_into_the_new_segment(tmp_path):
+    log, other = EventLog(tmp_path), EventLog(tmp_path)
+    log.write([LINE])
+    assert other.erase("ab12") == 1
+    log.write([{**LINE, "user": "cd"}])
+    assert [line["user"] for line in lines_of(tmp_path)] == ["cd"]
+    for segment in log.segments():
+        segment.unlink()
+    log.write([{**LINE, "user": "ef"}])
+    assert [line["user"] for line in lines_of(tmp_path)] == ["ef"]
+    log.close()
+    other.close()
+
+
+def write_many(folder, user, count, start):
+    log = EventLog(folder, segment_bytes=2000)
+    start.wait()
+    for number in range(count):
+        log.write([{"user": user, "number": number}])
+    log.close()
+
+
+def test_nothing_is_lost_where_processes_write_and_one_erases(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    start = context.Event()
+    writers = [
+        context.Process(target=write_many, args=(tmp_path, user, 300, start))
+        for user in ("kept", "also")
+    ]
+    for writer in writers:
+        writer.start()
+    log = EventLog(tmp_path)
+    log.write([{"user": "gone", "number": number} for number in range(10)])
+    start.set()
+    removed = 0
+    while any(writer.is_alive() for writer in writers):
+        log.write([{"user": "gone", "number": 0}])
+        removed += log.erase("gone")
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    found = [(line["user"], line["number"]) for line in lines_of(tmp_path)]
+    assert sorted(found) == sorted(
+        (user, number) for user in ("kept", "also") for number in range(300)
+    )
+    assert removed >= 11
+    log.close()
+
+
+def test_a_full_disk_leaves_whole_lines(tmp_path, monkeypatch):
+    log = EventLog(tmp_path)
+    log.write([LINE])
+    write = os.write
+
+    def half(file, content):
+        if len(content) < 50:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(file, bytes(content[:50]))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", half)
+        with pytest.raises(OSError, match="No space left"):
+            log.write([LINE, LINE])
+    log.write([{**LINE, "user": "cd"}])
+    assert [line["user"] for line in lines_of(tmp_path)] == ["ab12", "cd"]
+    log.close()
