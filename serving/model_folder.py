@@ -101,7 +101,10 @@ def check_version(name: str, folder: Path) -> None:
     variables = folder / "variables"
     shards = [match for path in _files(variables) if (match := _SHARD.fullmatch(path.name))]
     has_index = (variables / "variables.index").is_file()
-    if shards and not has_index:
+    # TensorFlow 2 writes the file for a model without variables, too; its loader takes a missing
+    # one for a model that has none, and fails at the first request.
+    expects_index = any(meta_graph.object_graph_def for meta_graph in saved.meta_graphs)
+    if (shards or expects_index) and not has_index:
         raise broken("no variables/variables.index")
     if has_index and (not shards or len(shards) < int(shards[0][2])):
         raise broken("not every variables/variables.data file")

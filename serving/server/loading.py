@@ -4,6 +4,7 @@ import logging
 import time
 from pathlib import Path
 
+from serving.model_folder import GRAPH, ModelFolderError, check_version
 from serving.server.batching.runner import BatchingRunner
 from serving.server.batching.scheduler import BatchScheduler
 from serving.server.flags import Flags
@@ -32,6 +33,7 @@ class Loader:
             ServingError: if it cannot be loaded, or a warm-up record cannot be run.
         """
         flags = self._flags
+        _check_whole(name, folder)
         session = SavedModelSession(
             folder,
             intra_op_threads=flags.intra_op_threads,
@@ -77,3 +79,14 @@ class Loader:
         log.info(
             "model %s: version %d ran %d warm-up requests", servable.name, servable.version, count
         )
+
+
+def _check_whole(name: str, folder: Path) -> None:
+    """Fails for a version that is still being copied and that TensorFlow would take for whole."""
+    if not (folder / GRAPH).exists():
+        # TensorFlow says so in the official words.
+        return
+    try:
+        check_version(name, folder)
+    except ModelFolderError as error:
+        raise ServingError(Code.DATA_LOSS, str(error)) from error

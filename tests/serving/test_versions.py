@@ -105,15 +105,22 @@ def lose_the_graph(folder):
     (folder / "saved_model.pb").unlink()
 
 
+def lose_the_variables(folder):
+    shutil.rmtree(folder / "variables")
+
+
 def cut_the_graph(folder):
     graph = folder / "saved_model.pb"
     graph.write_bytes(graph.read_bytes()[:1000])
 
 
+DAMAGES = (cut_the_variables, lose_the_variables, lose_the_graph, cut_the_graph)
+
+
 def test_a_half_copied_version_is_logged_and_the_old_one_keeps_serving(models, tmp_path):
     with serving(models, "--max_num_load_retries=1000") as (server, stubs):
         serves = 1
-        for version, damage in enumerate((cut_the_variables, lose_the_graph, cut_the_graph), 2):
+        for version, damage in enumerate(DAMAGES, 2):
             whole, damaged = tmp_path / f"{version}", tmp_path / f"damaged-{version}"
             tiny_models.save_retrieval(whole, offset=1000.0 * version)
             shutil.copytree(whole, damaged)
