@@ -5,9 +5,10 @@ import shutil
 import pandas as pd
 import pytest
 import tensorflow as tf
+from click.testing import CliRunner
 
+from pipelines import export
 from tests.export.shop import SOLD_OUT, make_run
-from tfrec.export.exporter import export_run
 from tfrec.export.refresh import refresh_index
 from tfrec.training.loading import TrainedRun
 
@@ -35,10 +36,18 @@ def trained(run_folder):
 
 
 @pytest.fixture(scope="session")
-def models(run_folder, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("exported")
-    export_run(run_folder, folder)
-    return folder
+def export_command(run_folder, tmp_path_factory):
+    """The folder that the command `tfrec export` wrote, and what it said."""
+    folder = tmp_path_factory.mktemp("exported") / "models"
+    arguments = ["--run", str(run_folder), "--models", str(folder)]
+    done = CliRunner().invoke(export.command, arguments, catch_exceptions=False)
+    assert done.exit_code == 0
+    return folder, done.stdout
+
+
+@pytest.fixture(scope="session")
+def models(export_command):
+    return export_command[0]
 
 
 @pytest.fixture(scope="session")

@@ -26,14 +26,12 @@ def give(monkeypatch, capsys, command, *arguments):
     return caught.value.code, done.out, errors
 
 
-def test_export_says_what_it_wrote(monkeypatch, capsys, run_folder, tmp_path):
-    code, out, errors = give(
-        monkeypatch, capsys, export.command, "--run", run_folder, "--models", tmp_path / "models"
-    )
-    assert (code, errors) == (0, [])
+def test_export_says_what_it_wrote(export_command):
+    models, said = export_command
     for name in ("retrieval", "ranking", "recommender"):
-        (version,) = (tmp_path / "models" / name).iterdir()
-        assert len(version.name) == 14 and str(version) in out
+        (version,) = (models / name).iterdir()
+        assert len(version.name) == 14 and str(version) in said
+    assert f"tfrec serve --models {models}" in said
 
 
 @pytest.mark.parametrize("prepare, message", [
@@ -75,7 +73,7 @@ def test_an_item_id_with_a_line_break_is_named(monkeypatch, capsys, run_folder, 
         items.loc[2, "item_id"] = "one\nid"
         return ServedItems(items, folder)
 
-    monkeypatch.setattr("tfrec.export.exporter.ServedItems", broken)
+    monkeypatch.setattr("tfrec.export.served_models.ServedItems", broken)
     code, _, errors = give(
         monkeypatch, capsys, export.command, "--run", run_folder, "--models", tmp_path / "models"
     )
@@ -83,15 +81,21 @@ def test_an_item_id_with_a_line_break_is_named(monkeypatch, capsys, run_folder, 
     assert list((tmp_path / "models").iterdir()) == []
 
 
-def test_index_refresh_prints_what_became_of_the_rows(monkeypatch, capsys, models, tmp_path):
-    copy = tmp_path / "models"
-    shutil.copytree(models, copy)
-    items = tmp_path / "items.jsonl"
-    items.write_text('{"item_id": "n", "title": "blue heart"}\n{"item_id": null, "title": "x"}\n')
+def test_index_refresh_prints_what_became_of_the_rows(monkeypatch, capsys, refreshed):
+    models, result = refreshed
+    given = []
+
+    def refresh(*arguments):
+        given.append(arguments)
+        return result
+
+    # The refresh itself was done once for all tests.
+    monkeypatch.setattr("tfrec.export.refresh.refresh_index", refresh)
     code, out, errors = give(
-        monkeypatch, capsys, index_refresh.command, "--models", copy, "--items", items
+        monkeypatch, capsys, index_refresh.command, "--models", models, "--items", "new.parquet"
     )
     assert (code, errors) == (0, [])
+    assert given == [(models, "new.parquet", None)]
     counts = {
         cells[0]: cells[1]
         for line in out.splitlines()
@@ -99,16 +103,18 @@ def test_index_refresh_prints_what_became_of_the_rows(monkeypatch, capsys, model
     }
     assert counts == {
         "items before": "12",
-        "items after": "13",
-        "rows in the file": "2",
-        "new items": "1",
-        "known items, changed": "0",
-        "known items, unchanged": "0",
-        "rejected": "1",
+        "items after": "14",
+        "rows in the file": "7",
+        "new items": "2",
+        "known items, changed": "2",
+        "known items, unchanged": "1",
+        "rejected": "2",
         "empty_item_id": "1",
-        "texts encoded": "1",
+        "duplicate_item": "1",
+        "texts encoded": "2",
     }
-    assert "Rejected rows are in" in out and "Version" in out
+    assert f"Rejected rows are in {result.rejects}." in out
+    assert f"Version {result.exported.version} is in {models}." in out
 
 
 @pytest.mark.parametrize("models_name, items, message", [
