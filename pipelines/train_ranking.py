@@ -26,12 +26,14 @@ def command(
     """
     from tfrec.data.dataset import PreparedDataset
     from tfrec.training.run import RunDirectory
-    from tfrec.training.stages import run_ranking
 
     # What is missing first is said first.
     RunDirectory.open(out, "retrieval")
     settings = load_config(config)
     dataset = PreparedDataset.open(data)
+    # After the mistakes that can be said without TensorFlow, which takes seconds to import.
+    from tfrec.training.stages import run_ranking
+
     directory, summary, quality = run_ranking(
         dataset, out, settings, seed=seed, overwrite=overwrite, profile=profile
     )

@@ -26,9 +26,11 @@ def command(
     """
     settings = load_config(config)
     from tfrec.data.dataset import PreparedDataset
-    from tfrec.training.stages import run_retrieval
 
     dataset = PreparedDataset.open(data)
+    # After the mistakes that can be said without TensorFlow, which takes seconds to import.
+    from tfrec.training.stages import run_retrieval
+
     directory, summary = run_retrieval(
         dataset, out, settings, seed=seed, overwrite=overwrite, profile=profile
     )
