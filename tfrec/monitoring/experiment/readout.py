@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import numpy as np
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -175,8 +176,11 @@ class Readout:
                 f"{self.shoppers[0]:,} and {self.shoppers[1]:,} shoppers; sample ratio p = "
                 f"{self.sample_ratio_p_value:.2g}; {self.mixed:.1%} saw both; 95 % intervals"
             ),
+            box=box.SIMPLE_HEAD,
+            title_justify="left",
+            caption_justify="left",
         )
-        for name in ("metric", "A", "B", "change", "interval", "p", "variance left", ""):
+        for name in ("metric", "A", "B", "change", "95 % interval", ""):
             table.add_column(name, justify="left" if name in ("metric", "") else "right")
         for section in (self.metrics, self.guardrails):
             for measured in section:
@@ -188,7 +192,7 @@ class Readout:
         """Prints the table and the conclusion."""
         console = console or Console()
         console.print(self.table())
-        console.print(self.conclusion, markup=False, highlight=False)
+        console.print(self.conclusion, markup=False, highlight=False, soft_wrap=True)
 
 
 def read_out(shoppers: TestShoppers, *, share_of_b: float = 0.5, cuped: bool = True) -> Readout:
@@ -241,9 +245,7 @@ def _cells(measured: Measured) -> tuple[str, ...]:
         f"{difference.a:.4g}",
         f"{difference.b:.4g}",
         f"{difference.relative:+.1%}",
-        f"[{difference.low:+.1%}, {difference.high:+.1%}]",
-        f"{difference.p_value:.2g}",
-        f"{difference.variance_left:.0%}",
+        f"{difference.low:+.1%} to {difference.high:+.1%}",
         measured.state,
     )
 
