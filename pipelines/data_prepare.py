@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.options import config_option
+from pipelines.options import config_option, path_option
 from pipelines.running import run
 from tfrec.config import load_config
 
@@ -16,12 +16,11 @@ from tfrec.config import load_config
 @click.option(
     "--items", required=True, metavar="PATH", help="Catalogue: a file or a quoted glob of files."
 )
-@click.option(
+@path_option(
     "--out",
-    required=True,
-    type=click.Path(path_type=Path),
     metavar="DIR",
     help="Folder to write; an earlier data set there is replaced.",
+    required=True,
 )
 @config_option
 def command(events: str, items: str, out: Path, config: Path | None) -> None:

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from pipelines.demo_answers import ask_everything, show_answers
 from pipelines.demo_summary import evaluation_table, show_next_steps
+from pipelines.options import path_option
 from pipelines.running import run
 from pipelines.stage_process import run_stage
 from pipelines.steps import Step, StepRunner
@@ -29,17 +30,15 @@ WIDTH_OUTSIDE_A_TERMINAL = 120
 
 
 @click.command()
-@click.option(
+@path_option(
     "--workdir",
-    type=click.Path(path_type=Path),
-    default=Path("demo"),
-    show_default=True,
     metavar="DIR",
     help="Folder for everything that the demo makes.",
+    default=Path("demo"),
+    show_default=True,
 )
-@click.option(
+@path_option(
     "--config",
-    type=click.Path(path_type=Path),
     metavar="YAML",
     help="Another configuration than the one that comes with the data.",
 )

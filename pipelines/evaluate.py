@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.options import moved_data_option, trained_run_option
+from pipelines.options import moved_data_option, path_option, trained_run_option
 from pipelines.running import run
 from tfrec.config import load_config
 
@@ -24,20 +24,13 @@ from tfrec.config import load_config
     help="Items a shopper had before: count them as hits, or leave them out. "
     "The run's configuration by default.",
 )
-@click.option(
+@path_option(
     "--config",
     "config_file",
-    type=click.Path(path_type=Path),
     metavar="YAML",
     help="Take the settings of the evaluation from here, not from the run.",
 )
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write the figures.",
-)
+@path_option("--json", "json_file", metavar="FILE", help="Write the figures.")
 def command(
     run_folder: Path,
     split: str,

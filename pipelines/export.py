@@ -4,25 +4,23 @@ from pathlib import Path
 
 import click
 
-from pipelines.options import moved_data_option, trained_run_option
+from pipelines.options import moved_data_option, path_option, trained_run_option
 from pipelines.running import run
 from tfrec.config import load_config
 
 
 @click.command()
 @trained_run_option
-@click.option(
+@path_option(
     "--models",
-    required=True,
-    type=click.Path(path_type=Path),
     metavar="DIR",
     help="Folder that a model server serves; the new version goes beside the older ones.",
+    required=True,
 )
 @moved_data_option
-@click.option(
+@path_option(
     "--config",
     "config_file",
-    type=click.Path(path_type=Path),
     metavar="YAML",
     help="Take the sections `evaluation` and `export` from here, not from the run.",
 )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipelines.options import path_option
 from pipelines.running import run
 from tfrec.config import load_config
 
@@ -13,12 +14,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--models",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Models folder that `tfrec export` wrote.",
+@path_option(
+    "--models", metavar="DIR", help="Models folder that `tfrec export` wrote.", required=True
 )
 @click.option(
     "--items",
@@ -26,9 +23,8 @@ if TYPE_CHECKING:
     metavar="PATH",
     help="Catalogue of new and changed products: a file or a quoted glob of files.",
 )
-@click.option(
+@path_option(
     "--config",
-    type=click.Path(path_type=Path),
     metavar="YAML",
     help="Take the sections `data`, `evaluation` and `export` from here, not from the models.",
 )

@@ -4,18 +4,13 @@ from pathlib import Path
 
 import click
 
-from pipelines.options import config_option, data_option, profile_option, run_option, seed_option
+from pipelines.options import training_options
 from pipelines.running import run
 from tfrec.config import load_config
 
 
 @click.command()
-@data_option
-@run_option
-@config_option
-@seed_option
-@profile_option
-@click.option("--overwrite", is_flag=True, help="Replace a model that is already in the run.")
+@training_options
 def command(
     data: Path, out: Path, config: Path | None, seed: int | None, profile: bool, overwrite: bool
 ) -> None:
