@@ -43,6 +43,13 @@ PORT = click.IntRange(1, 65535)
     "--timeout", type=float, default=300.0, show_default=True, help="Seconds to load the models."
 )
 @click.option(
+    "--server-flags",
+    metavar="'--FLAG ...'",
+    default="",
+    help=f"More flags of {OFFICIAL_BINARY}, quoted, such as '--enable_batching'; the embedded "
+    "server takes the same.",
+)
+@click.option(
     "--gateway",
     is_flag=True,
     help="Start a gateway in front, too, which knows shoppers by id.",
@@ -61,6 +68,7 @@ def command(
     binary: str | None,
     embedded: bool,
     timeout: float,
+    server_flags: str,
     gateway: bool,
     gateway_flags: str,
 ) -> None:
@@ -77,7 +85,12 @@ def command(
     try:
         found = find_models(models)
         with ServerProcess(
-            found, port=port, rest_port=rest_port, host=host, binary=official
+            found,
+            port=port,
+            rest_port=rest_port,
+            host=host,
+            binary=official,
+            flags=_split(server_flags),
         ) as server:
             try:
                 server.wait_until_ready(timeout)
@@ -93,6 +106,18 @@ def command(
             raise UserError(f"the model server ended by itself with code {code}; see its log above")
     except (ModelFolderError, ServerStartError) as error:
         raise UserError(str(error)) from error
+
+
+def _split(flags: str) -> list[str]:
+    """Splits flags as a shell would.
+
+    Raises:
+        UserError: for a quotation mark that nothing closes.
+    """
+    try:
+        return shlex.split(flags)
+    except ValueError as error:
+        raise UserError(f"--server-flags cannot be read ({error}): {flags}") from error
 
 
 def _answer_by_id(server: ServerProcess, flags: str) -> int:

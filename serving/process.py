@@ -18,7 +18,7 @@ from typing import IO, Self
 from google.protobuf import text_format
 
 from serving import wire
-from serving.client import RecommenderClient
+from serving.client import RecommenderClient, Tls
 from serving.errors import ClientError
 from serving.model_folder import ModelFolder, find_models
 
@@ -56,6 +56,7 @@ class ServerProcess:
         host: str = "127.0.0.1",
         binary: str | None = None,
         flags: Sequence[str] = (),
+        tls: Tls | None = None,
     ) -> None:
         """Starts the process; it is not ready yet.
 
@@ -66,6 +67,7 @@ class ServerProcess:
             host: address to listen on; the official server listens on all.
             binary: a ``tensorflow_model_server``; None for the embedded server.
             flags: more flags.
+            tls: how to ask a server whose flags make it speak TLS.
 
         Raises:
             PortInUseError: if a port is taken.
@@ -79,6 +81,7 @@ class ServerProcess:
         self.rest_address = f"{_reachable(host)}:{rest_port}" if rest_port else None
         self.versions: dict[str, int] = {}
         self.forward_log = False
+        self._tls = tls
         self._names = [model.name for model in models]
         self._lines: collections.deque[str] = collections.deque(maxlen=KEPT_LOG_LINES)
         self._scratch = Path(tempfile.mkdtemp(prefix="tfrec-serve-"))
@@ -124,7 +127,7 @@ class ServerProcess:
             ServerStartError: if the process ends first or takes longer than `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
-        with RecommenderClient(self.address, timeout=2.0, retries=0) as client:
+        with RecommenderClient(self.address, timeout=2.0, retries=0, tls=self._tls) as client:
             while len(self.versions) < len(self._names):
                 if self.process.poll() is not None:
                     raise ServerStartError(self._last_words())
@@ -188,6 +191,7 @@ def start_server(
     port: int | None = None,
     rest_port: int | None = None,
     flags: Sequence[str] = (),
+    tls: Tls | None = None,
     timeout: float = 120.0,
 ) -> Iterator[ServerProcess]:
     """Serves a models folder with the embedded server until the block ends.
@@ -197,6 +201,7 @@ def start_server(
         port: gRPC port on the loopback interface; None for a free one.
         rest_port: REST port; None for none, 0 for a free one.
         flags: more flags for ``python -m serving.server``.
+        tls: how to ask it, if its flags make it speak TLS.
         timeout: seconds that the models may take to load.
 
     Yields:
@@ -209,7 +214,8 @@ def start_server(
     found = find_models(Path(models))
     for left in reversed(range(PORT_TRIES)):
         rest = free_port() if rest_port == 0 else rest_port
-        server = ServerProcess(found, port=port or free_port(), rest_port=rest, flags=flags)
+        number = port or free_port()
+        server = ServerProcess(found, port=number, rest_port=rest, flags=flags, tls=tls)
         with server:
             try:
                 server.wait_until_ready(timeout)

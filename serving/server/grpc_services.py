@@ -54,7 +54,9 @@ class GrpcServer:
         """
         self._health = health.HealthServicer() if with_health else None
         self._server = grpc.server(
-            ThreadPoolExecutor(threads, thread_name_prefix="grpc"), options=[*OPTIONS, *options]
+            ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
+            # Of two equal names, gRPC would take the first.
+            options=list({**dict(OPTIONS), **dict(options)}.items()),
         )
         self._server.add_generic_rpc_handlers(
             (
