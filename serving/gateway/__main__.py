@@ -12,6 +12,7 @@ from serving.errors import ClientError, InvalidRequestError
 from serving.gateway.access import Access
 from serving.gateway.api_keys import ApiKeys
 from serving.gateway.dispatcher import Dispatcher
+from serving.gateway.erasures import Erasures
 from serving.gateway.errors import GatewaySetupError
 from serving.gateway.event_log import EventLog
 from serving.gateway.flags import Flags, parse
@@ -86,7 +87,8 @@ def _serve(flags: Flags, resources: contextlib.ExitStack, stop: threading.Event)
     grpc_server.start()
     resources.callback(grpc_server.stop, GRACE_SECONDS)
     log.info("gRPC on %s:%d answers, REST on %d", flags.host, flags.port, flags.rest_port)
-    _watch(client, grpc_server, ready, stop, flags.exit_with_pid)
+    erasures = Erasures(history, event_log) if event_log is not None else None
+    _watch(client, grpc_server, ready, erasures, stop, flags.exit_with_pid)
     log.info("shutting down")
 
 
@@ -114,6 +116,7 @@ def _watch(
     client: RecommenderClient,
     server: GrpcServer,
     ready: threading.Event,
+    erasures: Erasures | None,
     stop: threading.Event,
     parent: int | None,
 ) -> None:
@@ -126,6 +129,8 @@ def _watch(
             (ready.set if answers else ready.clear)()
             server.set_ready(answers)
             log.info("the model server %s", "answers" if answers else "does not answer")
+        if erasures is not None:
+            erasures.follow()
         if stop.wait(PROBE_SECONDS):
             return
         if parent is not None and os.getppid() != parent:

@@ -7,11 +7,12 @@ segments of its own; erasing a shopper rewrites the segments of all.
 import contextlib
 import fcntl
 import json
+import math
 import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -82,31 +83,36 @@ class EventLog:
                 os.ftruncate(self._file, before)
                 raise
 
-    def erase(self, user: str) -> int:
+    def erase(self, user: str, before: float = math.inf) -> int:
         """Removes the lines of a shopper from every segment; returns how many.
 
         Args:
             user: the shopper's hash.
+            before: lines received later than this, in unix seconds, stay.
 
         Raises:
             OSError: if a segment cannot be rewritten; call it again then.
         """
         mark = f'"user":{json.dumps(user)}'.encode()
+
+        def is_theirs(line: bytes) -> bool:
+            return mark in line and (before == math.inf or json.loads(line)["received"] <= before)
+
         # Segments appear while we look, but none of them can hold an older line.
-        return sum(self._erase_from(segment, mark) for segment in self.segments())
+        return sum(self._erase_from(segment, is_theirs) for segment in self.segments())
 
     def segments(self) -> list[Path]:
         """Returns the segments, oldest first."""
         return sorted(self._folder.glob(PATTERN))
 
-    def _erase_from(self, segment: Path, mark: bytes) -> int:
+    def _erase_from(self, segment: Path, is_theirs: Callable[[bytes], bool]) -> int:
         # One segment at a time, so that writers wait for one only.
         with self._locked(fcntl.LOCK_EX):
             try:
                 lines = segment.read_bytes().splitlines(keepends=True)
             except FileNotFoundError:
                 return 0
-            kept = [line for line in lines if mark not in line]
+            kept = [line for line in lines if not is_theirs(line)]
             removed = len(lines) - len(kept)
             if removed:
                 part = segment.with_name(f".{segment.name}.part")

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,9 @@ from serving.history.event import Event
 from serving.history.store import DEFAULT_KEEP, SCHEMA_VERSION, HistoryStore
 
 PREFIX = "tfrec:history:"
+# Whom every gateway has to erase from its own event log, by time; kept for a week.
+ERASED = f"{PREFIX}erased"
+ERASED_SECONDS = 7 * 86_400.0
 # A recommendation should not wait for a store that is down.
 TIMEOUT_SECONDS = 0.5
 
@@ -73,9 +77,17 @@ class RedisHistory(HistoryStore):
 
     def erase(self, user: str) -> int:
         """Removes everything about a shopper; see `HistoryStore.erase`."""
-        key = self._key(user)
+        key, now = self._key(user), time.time()
         with self._errors(), self._redis.pipeline(transaction=True) as batch:
-            return batch.zcard(key).delete(key).execute()[0]
+            batch.zcard(key).delete(key)
+            batch.zadd(ERASED, {user: now}).zremrangebyscore(ERASED, 0, now - ERASED_SECONDS)
+            return batch.execute()[0]
+
+    def erasures(self) -> list[tuple[str, float]]:
+        """Returns the erasures of the last week; see `HistoryStore.erasures`."""
+        with self._errors():
+            self._redis.zremrangebyscore(ERASED, 0, time.time() - ERASED_SECONDS)
+            return self._redis.zrange(ERASED, 0, -1, withscores=True)
 
     def salt(self) -> str:
         """Returns the store's own salt; see `HistoryStore.salt`."""

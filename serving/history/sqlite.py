@@ -91,6 +91,10 @@ class SqliteHistory(HistoryStore):
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             return cursor.rowcount
 
+    def erasures(self) -> list[tuple[str, float]]:
+        """Returns nothing: the file, and what is noted beside it, are one machine's."""
+        return []
+
     def salt(self) -> str:
         """Returns the store's own salt; see `HistoryStore.salt`."""
         with self._connection() as connection:

@@ -51,6 +51,14 @@ class HistoryStore(abc.ABC):
         """Removes everything about a shopper; returns how many events that were."""
 
     @abc.abstractmethod
+    def erasures(self) -> list[tuple[str, float]]:
+        """Returns whom gateways on other machines erased lately, and when, in unix seconds.
+
+        What those machines noted elsewhere, such as an event log, they have to erase themselves.
+        Empty for a store that one machine has for itself.
+        """
+
+    @abc.abstractmethod
     def salt(self) -> str:
         """Returns the store's own random salt of user hashes; made at the first call."""
 

@@ -4,10 +4,14 @@ import errno
 import json
 import multiprocessing
 import os
+import time
 
 import pytest
 
+from serving.gateway.erasures import Erasures
 from serving.gateway.event_log import EventLog
+from serving.history import Event, open_history
+from tests.serving.history.conftest import redis_binary, redis_server  # noqa: F401
 
 LINE = {"event": "click", "user": "ab12", "item_id": "Ü"}
 
@@ -82,6 +86,25 @@ def test_an_item_of_the_shoppers_name_is_no_shopper(tmp_path):
     log.write([{**LINE, "user": "bb", "item_id": '"user":"aa"'}, {**LINE, "user": "bb"}])
     assert log.erase("aa") == 0
     log.close()
+
+
+def test_what_came_after_an_erasure_elsewhere_stays(tmp_path, redis_server):  # noqa: F811
+    with open_history(redis_server.url) as history:
+        log, other = EventLog(tmp_path / "one"), EventLog(tmp_path / "other")
+        for each in (log, other):
+            each.write([LINE, {**LINE, "user": "cd"}])
+        time.sleep(0.01)
+        history.append("ab12", [Event("A1", "view", 1.0)])
+        assert history.erase("ab12") == 1
+        time.sleep(0.01)
+        other.write([LINE])  # The shopper is back.
+        erasures = Erasures(history, other)
+        erasures.follow()
+        assert [line["user"] for line in lines_of(tmp_path / "other")] == ["cd", "ab12"]
+        ((user, _),) = history.erasures()
+        assert user == "ab12"
+        log.close()
+        other.close()
 
 
 def test_lines_after_an_erasure_go_into_the_new_segment(tmp_path):
