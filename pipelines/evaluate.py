@@ -7,6 +7,7 @@ import click
 from pipelines.options import moved_data_option, path_option, trained_run_option
 from pipelines.running import run
 from tfrec.config import load_config
+from tfrec.files import check_writable
 
 
 @click.command()
@@ -46,6 +47,8 @@ def command(
     it, tuned on the validation split.
     """
     settings = None if config_file is None else load_config(config_file).evaluation
+    if json_file is not None:
+        check_writable(json_file)
     from tfrec.training.evaluation import evaluate_run
     from tfrec.training.loading import TrainedRun
 

@@ -18,6 +18,7 @@ from tfrec.files import (
     SECONDS_UNTIL_STALE,
     atomic_file,
     atomic_folder,
+    check_writable,
     disk_errors_as_user_errors,
     is_disk_full,
     read_json,
@@ -241,6 +242,28 @@ class TestPermissions:
             stack.callback(tmp_path.chmod, 0o755)
             stack.enter_context(pytest.raises(UserError, match="not allowed to write"))
             write_json(tmp_path / "file.json", 1)
+
+
+class TestCheckWritable:
+    def test_makes_nothing(self, tmp_path):
+        check_writable(tmp_path / "new" / "folder" / "file.json")
+        assert list(tmp_path.iterdir()) == []
+        (tmp_path / "file.json").write_text("old")
+        check_writable(tmp_path / "file.json")
+        assert (tmp_path / "file.json").read_text() == "old"
+
+    def test_says_what_is_in_the_way(self, tmp_path):
+        (tmp_path / "taken").touch()
+        with pytest.raises(UserError, match=r"a folder on the way to it is a file"):
+            check_writable(tmp_path / "taken" / "file.json")
+        with pytest.raises(UserError, match=r"it is a folder; choose another path"):
+            check_writable(tmp_path)
+
+    def test_says_what_is_forbidden(self, tmp_path, monkeypatch):
+        # Whoever runs the tests may be allowed to write everywhere, so the refusal is made up.
+        monkeypatch.setattr(os, "access", lambda *_: False)
+        with pytest.raises(UserError, match=r"not allowed to write .*file\.json; choose a folder"):
+            check_writable(tmp_path / "file.json")
 
 
 class TestJson:

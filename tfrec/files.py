@@ -46,9 +46,7 @@ def disk_errors_as_user_errors(path: Path) -> Iterator[None]:
         # Not a file elsewhere that the block may have been reading.
         written = Path(os.fsdecode(getattr(error, "filename", None) or path))
         if forbidden and written.is_relative_to(path.parent):
-            raise UserError(
-                f"not allowed to write {path}; choose a folder that you may write to"
-            ) from error
+            raise _forbidden(path) from error
         raise
 
 
@@ -110,17 +108,44 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _make_way(path: Path, *, is_right: bool) -> None:
-    """Makes the folder that `path` goes into; `is_right`: what is at `path` may be replaced."""
+def check_writable(path: str | Path) -> None:
+    """Makes sure, before long work, that its outcome can be written to the file `path` after it.
+
+    Nothing is made: whether the disk has room shows only when the file is written.
+
+    Raises:
+        UserError: if `path` is a folder, lies below a file, or may not be written to.
+    """
+    path = Path(path)
+    with disk_errors_as_user_errors(path):
+        _check_way(path, is_right=path.is_file())
+        if not os.access(_nearest_folder(path), os.W_OK | os.X_OK):
+            raise _forbidden(path)
+
+
+def _forbidden(path: Path) -> UserError:
+    return UserError(f"not allowed to write {path}; choose a folder that you may write to")
+
+
+def _check_way(path: Path, *, is_right: bool) -> None:
     if path.exists() and not is_right:
         what = "a folder" if path.is_dir() else "a file"
         raise UserError(f"cannot write {path}: it is {what}; choose another path")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
+    if not _nearest_folder(path).is_dir():
         raise UserError(
             f"cannot write {path}: a folder on the way to it is a file; choose another path"
-        ) from error
+        )
+
+
+def _nearest_folder(path: Path) -> Path:
+    """Returns what is there of the way to `path`; a file, if one is in the way."""
+    return next(folder for folder in path.absolute().parents if folder.exists())
+
+
+def _make_way(path: Path, *, is_right: bool) -> None:
+    """Makes the folder that `path` goes into; `is_right`: what is at `path` may be replaced."""
+    _check_way(path, is_right=is_right)
+    path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _remove_leftovers(path: Path, *, older_than: float) -> None:
