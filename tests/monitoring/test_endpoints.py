@@ -166,6 +166,22 @@ class TestFigures:
         assert scalars["gateway/batch_size/m/p50"] == 4
         assert scalars["gateway/requests/OK/per_second"] == 2
 
+    def test_mean_batch_size_is_requests_a_run(self):
+        session = ":tensorflow:serving:batching_session:"
+        batching = (
+            f"# TYPE {session}wrapped_run_count counter\n{session}wrapped_run_count {{runs}}\n"
+            f"# TYPE {session}queuing_latency histogram\n"
+            f'{session}queuing_latency_bucket{{{{thread_pool_name="m",le="1000"}}}} {{tasks}}\n'
+            f'{session}queuing_latency_bucket{{{{thread_pool_name="m",le="+Inf"}}}} {{tasks}}\n'
+            f'{session}queuing_latency_sum{{{{thread_pool_name="m"}}}} 9\n'
+        )
+        scalars, _, _ = self.look(
+            page(extra=batching.format(runs=10, tasks=20)),
+            page(extra=batching.format(runs=20, tasks=60)),
+        )
+        assert scalars["server/batch_size/mean"] == 4
+        assert scalars["server/queuing_latency_ms/m/p50"] == pytest.approx(0.5)
+
     def test_no_requests_no_error_share(self):
         scalars, histograms, _ = self.look(page(), page())
         assert scalars["server/requests_per_second/m"] == 0

@@ -8,13 +8,15 @@ import numpy as np
 
 from tfrec.monitoring.live.counters import CounterWatch, Growth, percentile
 from tfrec.monitoring.live.fetching import Fetched
-from tfrec.monitoring.live.metrics_page import Buckets, read_page
+from tfrec.monitoring.live.metrics_page import Buckets, Series, read_page
 
 REQUEST_COUNT = ":tensorflow:serving:request_count"
 REQUEST_LATENCY = ":tensorflow:serving:request_latency"
 RUNTIME_LATENCY = ":tensorflow:serving:runtime_latency"
+QUEUING_LATENCY = ":tensorflow:serving:batching_session:queuing_latency"
+BATCH_RUNS = ":tensorflow:serving:batching_session:wrapped_run_count"
 MICROSECONDS_PER_MILLISECOND = 1000.0
-# Histograms whose name ends so count batches; the official name differs between batchers.
+# Some batchers of TensorFlow show histograms of sizes, whose names end so.
 BATCH_SIZES = "batch_size"
 GATEWAY_PREFIX = "tfrec_gateway_"
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
@@ -75,6 +77,15 @@ def _figures(growth: Growth, name: str) -> tuple[Scalars, Histograms]:
         elif series.name.startswith(GATEWAY_PREFIX):
             tag = "/".join([name, _short(series.name), *(value for _, value in series.labels)])
             scalars[f"{tag}/per_second"] += gained / growth.seconds
+    tasks = sum(
+        gained.count
+        for series, gained in growth.histograms.items()
+        if series.name == QUEUING_LATENCY
+    )
+    runs = growth.counters.get(Series(BATCH_RUNS), 0.0)
+    if runs:
+        # Every request waits once, and every batch is one run.
+        scalars[f"{name}/batch_size/mean"] = tasks / runs
     for model, count in requests.items():
         scalars[f"{name}/requests_per_second/{model}"] = count / growth.seconds
         if count:
@@ -96,6 +107,9 @@ def _latencies(growth: Growth, name: str) -> Iterable[tuple[str, float, Buckets]
         if series.name in (REQUEST_LATENCY, RUNTIME_LATENCY):
             short = series.name.removeprefix(":tensorflow:serving:")
             key = (f"{name}/{short}_ms/{model}", MICROSECONDS_PER_MILLISECOND)
+        elif series.name == QUEUING_LATENCY:
+            pool = series.label("thread_pool_name")
+            key = (f"{name}/queuing_latency_ms/{pool}", MICROSECONDS_PER_MILLISECOND)
         elif series.name.endswith(BATCH_SIZES):
             key = (f"{name}/batch_size/{model}".rstrip("/"), 1.0)
         elif series.name.startswith(GATEWAY_PREFIX):
