@@ -69,8 +69,9 @@ def test_serving_knows_neither_library_nor_pipelines():
     assert importers(["serving"], "tfrec", "pipelines", "tests", "benchmarks") == []
 
 
-def test_client_loads_no_model_library(run_python):
-    loaded = modules_loaded_by(run_python, "import serving.client")
+@pytest.mark.parametrize("module", ["serving.client", "serving.gateway.__main__"])
+def test_what_asks_a_server_loads_no_model_library(run_python, module):
+    loaded = modules_loaded_by(run_python, f"import {module}")
     assert "serving" in loaded and "grpc" in loaded
     assert not loaded & {"tfrec", "tensorflow", "tf_keras", "keras_nlp", "pandas", "pyarrow"}
 

@@ -18,20 +18,10 @@ from serving.gateway.dispatcher import Dispatcher
 from serving.gateway.errors import RefusalError
 from serving.gateway.messages import METHODS, POOL, Method
 from serving.gateway.metrics import GatewayMetrics
-from serving.server.statuses import Code
+from serving.server.statuses import HTTP_STATUS, Code
 
 MAX_BODY_BYTES = 4 << 20
 BODY_SECONDS = 10.0
-HTTP_STATUS = {
-    Code.INVALID_ARGUMENT: 400,
-    Code.FAILED_PRECONDITION: 400,
-    Code.UNAUTHENTICATED: 401,
-    Code.PERMISSION_DENIED: 403,
-    Code.NOT_FOUND: 404,
-    Code.RESOURCE_EXHAUSTED: 429,
-    Code.UNAVAILABLE: 503,
-    Code.DEADLINE_EXCEEDED: 504,
-}
 # What mutual TLS calls every caller here: the HTTP server does not pass its certificate on.
 VERIFIED = "certificate"
 
