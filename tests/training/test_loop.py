@@ -233,7 +233,7 @@ class Recorder(TrainingObserver):
 
     def training_started(self, start):
         self.start = start
-        self.told.append(("started", start.step, start.resumed))
+        self.told.append(("started", start.step))
 
     def step_taken(self, report):
         self.last = report
@@ -251,7 +251,7 @@ def test_observers_are_told_of_everything_in_order(tmp_path):
     scores = [0.1, 0.3, 0.2]
     Training(tmp_path, scores=scores, epochs=2, observers=[recorder]).run()
     assert recorder.told == [
-        ("started", 0, False),
+        ("started", 0),
         ("validated", 0, 0, True),
         *[("step", step) for step in range(1, 7)],
         ("validated", 6, 1, True),
@@ -267,12 +267,12 @@ def test_observers_are_told_of_everything_in_order(tmp_path):
     assert len(recorder.start.graph(report.batch).get_operations()) > 10
 
 
-def test_observers_learn_that_a_training_goes_on(tmp_path):
+def test_observers_learn_where_a_training_goes_on(tmp_path):
     Training(tmp_path, epochs=2).run()
     recorder = Recorder()
     more = Training(tmp_path, scores=range(4, 9), epochs=3, observers=[recorder])
     more.run()
-    assert recorder.told[:2] == [("started", 12, True), ("step", 13)]
+    assert recorder.told[:2] == [("started", 12), ("step", 13)]
 
 
 def test_waiting_of_observers_is_no_waiting_for_input(tmp_path, monkeypatch):

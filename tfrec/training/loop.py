@@ -127,8 +127,8 @@ class TrainingLoop:
         Raises:
             UserError: if an epoch has no batch, or the loss is no longer a number.
         """
-        resumed = self._last.restore_or_initialize() is not None
-        start = self._start(resumed)
+        self._last.restore_or_initialize()
+        start = self._start()
         for observer in self._observers:
             observer.training_started(start)
         if float(self._best_score) < 0:
@@ -153,12 +153,10 @@ class TrainingLoop:
             input_wait=float(self._wait_seconds) / max(float(self._train_seconds), 1e-9),
         )
 
-    def _start(self, resumed: bool) -> TrainingStart:
+    def _start(self) -> TrainingStart:
         step: Any = self._train_step
         return TrainingStart(
             step=int(self._optimizer.iterations),
-            # The weights before the first step may have been validated, too.
-            resumed=resumed or self._best.latest_checkpoint is not None,
             learning_rate=lambda: float(self._optimizer.learning_rate),
             weights=trained_variables(self._parts),
             graph=lambda batch: step.get_concrete_function(batch).graph,

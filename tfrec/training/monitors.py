@@ -7,12 +7,13 @@ from tfrec.config import ExperimentConfig
 from tfrec.config.flat import flat
 from tfrec.monitoring.training.event_log import EventLog
 from tfrec.monitoring.training.graph import GraphView, ProfileView
-from tfrec.monitoring.training.hparams import HParamsView, table_values
+from tfrec.monitoring.training.hparams import HParamsView
 from tfrec.monitoring.training.layout import LayoutView
 from tfrec.monitoring.training.monitor import View
 from tfrec.training.run import RunDirectory
 
 LOGS = "logs"
+HPARAMS = "hparams"
 DEAR_SHARE = 0.01
 """Share of the training time that may go into each view that is dear."""
 
@@ -39,12 +40,13 @@ def common_views(
         model: which of its models is trained.
         profile: whether a few steps are traced with the profiler.
     """
-    content = config.model_dump(mode="json", include={"text", "retrieval", "ranking"})
-    every = table_values({"model": model, "seed": run.seed, **flat(content)})
-    # The other model's settings had no part in this training.
-    other = {"retrieval": "ranking.", "ranking": "retrieval."}[model]
-    own = {name: value for name, value in every.items() if not name.startswith(other)}
-    views: list[View] = [LayoutView(log), HParamsView(log, own, list(every)), GraphView(log)]
+    content = config.model_dump(mode="json", include={"text", model})
+    settings = {"model": model, "seed": run.seed, **flat(content)}
+    views: list[View] = [
+        LayoutView(log),
+        HParamsView(EventLog(run.path / HPARAMS), settings),
+        GraphView(log),
+    ]
     if profile:
         views.append(ProfileView(log.folder))
     return views

@@ -31,12 +31,23 @@ def make_train_step(
     }
 
     def step(batch: Batch) -> dict[str, tf.Tensor]:
-        with tf.GradientTape() as tape:
+        # Names group the operations in TensorBoard's picture of the graph.
+        with tf.GradientTape() as tape, tf.name_scope("loss"):
             terms = _loss_terms(model, batch)
             loss = tf.add_n(list(terms.values()))
         variables = model.trainable_variables
         gradients = tape.gradient(loss, variables)
-        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        with tf.name_scope("optimiser"):
+            optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        with tf.name_scope("gradient_norms"):
+            return _figures(loss, terms, variables, gradients)
+
+    def _figures(
+        loss: tf.Tensor,
+        terms: dict[str, tf.Tensor],
+        variables: list[tf.Variable],
+        gradients: list[tf.Tensor | None],
+    ) -> dict[str, tf.Tensor]:
         figures = {"loss": loss}
         if len(terms) > 1:
             figures |= {f"loss/{name}": term for name, term in terms.items()}

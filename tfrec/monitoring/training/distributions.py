@@ -8,7 +8,7 @@ from tfrec.monitoring.training.event_log import EventLog
 from tfrec.monitoring.training.monitor import View
 from tfrec.monitoring.training.observer import TrainingStart, ValidationReport
 
-MOST_VALUES = 20_000
+MOST_VALUES = 10_000
 ITEMS_COMPARED = 1_000
 
 

@@ -33,10 +33,17 @@ class Shopper:
 
 
 def choose_shoppers(cases: Cases, count: int = SHOPPERS) -> np.ndarray:
-    """Returns int64 `[count]`, positions in `cases` from the shortest history to the longest."""
-    order = np.lexsort((cases.histories.user, cases.histories.lengths))
-    places = np.linspace(0, len(order) - 1, min(count, len(order)))
-    return order[np.round(places).astype(np.int64)]
+    """Returns int64 `[count]`, positions in `cases` from the shortest history to the longest.
+
+    One shopper without a history, if there is one: all of them are shown the same.
+    """
+    lengths = cases.histories.lengths
+    order = np.lexsort((cases.histories.user, lengths))
+    without = order[lengths[order] == 0][:1]
+    others = order[lengths[order] > 0]
+    wanted = min(count - len(without), len(others))
+    places = np.linspace(0, len(others) - 1, wanted)
+    return np.concatenate([without, others[np.round(places).astype(np.int64)]])
 
 
 def shoppers_of(cases: Cases, positions: np.ndarray) -> list[Shopper]:

@@ -8,47 +8,43 @@ from tensorboard.plugins.hparams import summary as hparams_summary
 
 from tfrec.monitoring.training.event_log import EventLog
 from tfrec.monitoring.training.monitor import View
-from tfrec.monitoring.training.observer import TrainingStart
-
-METRICS = {
-    "validation/ndcg@10": "validation NDCG@10",
-    "final/valid_ndcg@10": "final NDCG@10",
-    "loss/all": "loss",
-    "speed/examples_per_second": "examples a second",
-    "speed/input_wait_share": "input wait",
-}
+from tfrec.monitoring.training.observer import TrainingStart, ValidationReport
 
 
 class HParamsView(View):
-    """Writes the settings of the run, and how it ended.
+    """Writes the settings of the run, what it has reached, and how it ended.
+
+    Into a folder of its own: the table has a column for every scalar of a run's folder, and beside
+    the curves of the training there would be dozens. Which settings differ between runs, and so
+    come first, TensorBoard finds out itself.
 
     Args:
-        log: where to write.
-        settings: the settings of this run, see `table_values`.
-        names: the settings that the table has columns for; all runs should name the same ones.
+        log: where to write; opened and closed here.
+        settings: plain values by name.
     """
 
-    def __init__(
-        self, log: EventLog, settings: Mapping[str, bool | float | str], names: list[str]
-    ) -> None:
+    def __init__(self, log: EventLog, settings: Mapping[str, Any]) -> None:
         self._log = log
-        self._settings = dict(settings)
-        self._names = names
+        self._settings = {name: table_value(value) for name, value in settings.items()}
+        self._step = 0
 
     def training_started(self, start: TrainingStart) -> None:
         """Writes the settings."""
-        columns = [summary_v2.HParam(name) for name in self._names]
-        metrics = [summary_v2.Metric(tag, display_name=name) for tag, name in METRICS.items()]
-        self._log.summaries(
-            [
-                summary_v2.hparams_config_pb(hparams=columns, metrics=metrics),
-                summary_v2.hparams_pb(self._settings),
-            ],
-            start.step,
-        )
+        self._log.open(start.step)
+        self._log.summaries([summary_v2.hparams_pb(self._settings)], start.step)
+
+    def validated(self, report: ValidationReport) -> None:
+        """Writes the best validation so far."""
+        self._step = report.step
+        if report.is_best:
+            for name, value in report.scores.items():
+                self._log.scalar(f"best_{name.replace('/', '_')}", value, report.step)
+            self._log.flush()
 
     def finished(self, figures: Mapping[str, float]) -> None:
-        """Writes that the run succeeded."""
+        """Writes the final metrics, and that the run succeeded."""
+        for name, value in figures.items():
+            self._log.scalar(f"final_{name.replace('/', '_')}", value, self._step)
         self._end(api_pb2.STATUS_SUCCESS)
 
     def failed(self) -> None:
@@ -56,20 +52,13 @@ class HParamsView(View):
         self._end(api_pb2.STATUS_FAILURE)
 
     def _end(self, status: int) -> None:
-        self._log.summaries([hparams_summary.session_end_pb(status)], 0)
+        if self._log.is_open:
+            self._log.summaries([hparams_summary.session_end_pb(status)], self._step)
+            self._log.close()
 
 
-def table_values(settings: Mapping[str, Any]) -> dict[str, bool | float | str]:
-    """Returns settings as the table takes them: lists and `None` become text.
-
-    Args:
-        settings: plain values by name.
-    """
-    return {
-        name: value if isinstance(value, bool | int | float | str) else _text(value)
-        for name, value in settings.items()
-    }
-
-
-def _text(value: Any) -> str:
+def table_value(value: Any) -> bool | float | str:
+    """Returns a setting as the table takes it: lists and `None` become text."""
+    if isinstance(value, bool | int | float | str):
+        return value
     return "none" if value is None else str(value)

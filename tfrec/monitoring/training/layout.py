@@ -15,7 +15,7 @@ CHARTS: dict[str, dict[str, list[str]]] = {
         "gradient norm: steady, no spikes": ["gradient_norm/all$"],
         "scores: bought well above others": ["scores/mean_.*"],
         "share of the catalogue shown: does not collapse": [r"lists_.*/coverage@10$"],
-        "waiting for input: below 0.1": ["speed/input_wait_share$"],
+        "waiting for input: near 0 but for the start of an epoch": ["speed/input_wait_share$"],
     },
     "2 Who profits?": {
         "NDCG@10 by item, repeats counted": [r"slices_with_repeats/ndcg@10/items_.*"],

@@ -56,7 +56,7 @@ class TrainingMonitor(TrainingObserver):
         """Opens the log where the training goes on."""
         self._started = self._clock()
         with self._timed():
-            self._log.open(start.step, resumed=start.resumed)
+            self._log.open(start.step)
             for view in self._views:
                 view.training_started(start)
 

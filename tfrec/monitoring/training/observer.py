@@ -14,14 +14,12 @@ class TrainingStart:
 
     Attributes:
         step: optimiser steps so far; more than 0 where a killed training goes on.
-        resumed: whether an earlier process has trained, or validated, before.
         learning_rate: returns the learning rate as it is.
         weights: the trained variables of every part of the model.
         graph: returns the graph of a training step for a batch like the one given.
     """
 
     step: int
-    resumed: bool
     learning_rate: Callable[[], float]
     weights: Mapping[str, list["tf.Variable"]]
     graph: Callable[[Mapping[str, Any]], "tf.Graph"]
