@@ -4,6 +4,7 @@ import contextlib
 import secrets
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -41,6 +42,19 @@ TRIM = f"""
 """
 
 
+class _Owned:
+    """A thread's connection, closed when the thread ends.
+
+    The connection itself would wait for the collector of reference cycles.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
 class SqliteHistory(HistoryStore):
     """A `HistoryStore` in a file, with write-ahead logging: readers never wait for a writer."""
 
@@ -59,7 +73,7 @@ class SqliteHistory(HistoryStore):
         self._busy_seconds = busy_seconds
         self._local = threading.local()
         self._lock = threading.Lock()
-        self._connections: list[sqlite3.Connection] = []
+        self._owned: weakref.WeakSet[_Owned] = weakref.WeakSet()
 
     def append(self, user: str, events: Sequence[Event]) -> list[bool]:
         """Adds events of one shopper; see `HistoryStore.append`."""
@@ -113,20 +127,18 @@ class SqliteHistory(HistoryStore):
     def close(self) -> None:
         """Closes the connections of all threads."""
         with self._lock:
-            for connection in self._connections:
-                connection.close()
-            self._connections.clear()
+            for owned in list(self._owned):
+                owned.connection.close()
             self._local = threading.local()
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         """Yields this thread's connection, and turns SQLite's errors into ours."""
         try:
-            connection = getattr(self._local, "connection", None)
-            if connection is None:
-                connection = self._connect()
-                self._local.connection = connection
-            yield connection
+            owned = getattr(self._local, "owned", None)
+            if owned is None:
+                owned = self._local.owned = self._connect()
+            yield owned.connection
         except sqlite3.OperationalError as error:
             raise HistoryUnavailableError(
                 f"the history file {self._path} cannot be used just now ({error}); see that no "
@@ -140,7 +152,7 @@ class SqliteHistory(HistoryStore):
                 "in its place, or move it away to start with empty histories"
             ) from error
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> _Owned:
         connection = sqlite3.connect(
             self._path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
         )
@@ -149,9 +161,10 @@ class SqliteHistory(HistoryStore):
         except BaseException:
             connection.close()
             raise
+        owned = _Owned(connection)
         with self._lock:
-            self._connections.append(connection)
-        return connection
+            self._owned.add(owned)
+        return owned
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         application, version, tables = connection.execute(IDENTITY).fetchone()
@@ -173,12 +186,7 @@ class SqliteHistory(HistoryStore):
 
     def _forget(self) -> None:
         """Closes this thread's connection, so that a file put in place is opened afresh."""
-        connection = getattr(self._local, "connection", None)
-        if connection is not None:
-            with self._lock:
-                self._connections.remove(connection)
-            connection.close()
-            self._local.connection = None
+        self._local.owned = None
 
 
 @contextlib.contextmanager

@@ -1,8 +1,10 @@
 """The file: several processes, locks, damage, versions, and what is left after erasing."""
 
 import multiprocessing
+import os
 import shutil
 import sqlite3
+import threading
 
 import pytest
 
@@ -125,3 +127,23 @@ def test_nothing_of_an_erased_shopper_is_left_in_any_file(tmp_path):
         history.erase("feedc0de")
         assert holds(b"feedc0de") == holds(b"left-behind") == []
         assert history.recent("other", 5) == [A]
+
+
+def test_a_thread_that_ends_takes_its_connection_with_it(tmp_path):
+    path = tmp_path / "history.db"
+    with SqliteHistory(path) as history:
+        history.append("u", [A])
+
+        def open_files():
+            return sum(
+                os.path.realpath(f"/proc/self/fd/{number}") == str(path)
+                for number in os.listdir("/proc/self/fd")
+            )
+
+        before = open_files()
+        for _ in range(20):
+            thread = threading.Thread(target=history.recent, args=("u", 5))
+            thread.start()
+            thread.join()
+        assert open_files() <= before + 1
+    assert open_files() == 0
