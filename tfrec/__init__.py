@@ -12,18 +12,36 @@ from tfrec import runtime as runtime
 if TYPE_CHECKING:
     from tfrec.api.datasets import load_dataset
     from tfrec.api.experiments import configure
+    from tfrec.api.launching import refresh_index
     from tfrec.api.recommender import Recommender
     from tfrec.api.shoppers import Shopper, find_shoppers
+    from tfrec.api.tables import tabulate
+    from tfrec.api.texts import TextReader
+    from tfrec.data.sample import sample_path
 
 __version__ = "0.1.0"
-__all__ = ["Recommender", "Shopper", "configure", "find_shoppers", "load_dataset"]
+__all__ = [
+    "Recommender",
+    "Shopper",
+    "TextReader",
+    "configure",
+    "find_shoppers",
+    "load_dataset",
+    "refresh_index",
+    "sample_path",
+    "tabulate",
+]
 
 _HOMES = {
     "Recommender": "tfrec.api.recommender",
     "Shopper": "tfrec.api.shoppers",
+    "TextReader": "tfrec.api.texts",
     "configure": "tfrec.api.experiments",
     "find_shoppers": "tfrec.api.shoppers",
     "load_dataset": "tfrec.api.datasets",
+    "refresh_index": "tfrec.api.launching",
+    "sample_path": "tfrec.data.sample",
+    "tabulate": "tfrec.api.tables",
 }
 
 

@@ -65,6 +65,15 @@ class TestAnswers:
         like = recommender.similar("item-02", k=5)
         assert "item-02" not in like.item_ids and "red lamp (item-02)" in repr(like)
 
+    def test_vectors_are_those_that_scores_are_made_of(self, recommender):
+        items, query = recommender.item_vectors(), recommender.embed_query(HISTORY)
+        assert list(items.index) == list(recommender.text_vectors().index)
+        np.testing.assert_allclose(np.linalg.norm(items, axis=1), 1.0, rtol=1e-5)
+        assert np.linalg.norm(query) == pytest.approx(1.0, rel=1e-5)
+        like = items.to_numpy() @ items.loc["item-02"].to_numpy()
+        best = items.index[np.argsort(-like)[1]]
+        assert recommender.similar("item-02", k=1).item_ids in ([best], ["item-02"])
+
     @pytest.mark.parametrize("ask, message", [
         (lambda r: r.recommend(["x", "y"]), "no item of x, y is in the catalogue"),
         (lambda r: r.recommend(HISTORY, k=6), "k should be from 1 to 5 .export.k .* not 6"),

@@ -54,6 +54,18 @@ def test_undefined_figures_become_null(results, tmp_path):
     assert "auc" not in results[0].metrics
 
 
+def test_frame_has_a_row_for_each_model_slice_and_metric(results):
+    frame = Report(results).to_frame()
+    whole = frame[(frame["slice"] == "all") & (frame["model"] == "good")].set_index("metric")
+    assert whole.loc["recall@1", "value"] == 1 / 2 and whole.loc["recall@1", "shoppers"] == 4
+    low, high = results[0].intervals["recall@1"]
+    assert (whole.loc["recall@1", "low"], whole.loc["recall@1", "high"]) == (low, high)
+    assert np.isnan(whole.loc["coverage@1", "low"])
+    part = frame[(frame["slice"] == "history 1-2") & (frame["metric"] == "recall@1")]
+    assert part["model"].tolist() == ["good", "bad"] and part["value"].iloc[0] == 1 / 2
+    assert "history 21+" not in set(frame["slice"])
+
+
 def test_table_shows_every_metric_of_every_model(results):
     text = rendered(Report([results[0].with_figures({"auc": 0.875}), results[1]]).table())
     assert "test · 4 shoppers · only new to the shopper" in text

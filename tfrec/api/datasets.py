@@ -72,7 +72,7 @@ def _prepare(
     events: Raw, items: Raw, config: DataConfig, out: str | Path | None
 ) -> PreparedDataset:
     folder = scratch_folder("data") if out is None else Path(out)
-    log, catalogue = _as_file(events, "events"), _as_file(items, "items")
+    log, catalogue = as_file(events, "events"), as_file(items, "items")
     origin = {
         "config": hashlib.sha256(config.model_dump_json().encode()).hexdigest(),
         "events": [sha256_of_file(path) for path in resolve(log, "events")],
@@ -85,7 +85,12 @@ def _prepare(
     return dataset
 
 
-def _as_file(table: Raw, name: str) -> str | Path:
+def as_file(table: Raw, name: str) -> str | Path:
+    """Returns the path of a table: its own, or that of a temporary file with its rows.
+
+    Raises:
+        UserError: if a column of the table has values of several types.
+    """
     if not isinstance(table, pd.DataFrame):
         return table
     path = scratch_folder("tables") / f"{name}.parquet"

@@ -6,6 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import pandas as pd
+
 import tfrec
 from tfrec.api.answers import EARLIER, Recommendation, Recommendations
 from tfrec.api.datasets import load_dataset
@@ -208,6 +211,46 @@ class Recommender:
             UserError: if nothing is trained, or the item is not in the catalogue.
         """
         return explain(self._models, item_id, self._read(history, events, timestamps, context))
+
+    def embed_query(
+        self,
+        history: HistoryLike = (),
+        events: Sequence[str] | None = None,
+        timestamps: Sequence[int] | None = None,
+        *,
+        context: Mapping[str, str] | None = None,
+    ) -> np.ndarray:
+        """Returns a shopper's unit vector, float32 `[dimension]`: where his history leads.
+
+        Its product with an item's vector is what the retrieval model is mostly made of.
+
+        Args: those of `recommend`.
+
+        Raises:
+            UserError: as `recommend`.
+        """
+        asked = self._read(history, events, timestamps, context)
+        inputs = self._models.history_inputs([asked])
+        return self._models.ask("retrieval", "embed_query", inputs)["embedding"][0]
+
+    def item_vectors(self) -> pd.DataFrame:
+        """Returns the items' unit vectors, a row an item, by item id.
+
+        Raises:
+            UserError: if nothing is trained.
+        """
+        source = self._need_models()
+        vectors = source.retrieval.item_vectors().numpy()[1:]
+        return pd.DataFrame(vectors.astype(np.float32), index=source.items["item_id"])
+
+    def text_vectors(self) -> pd.DataFrame:
+        """Returns the unit vectors of the items' texts, as the trained BERT reads them, by item id.
+
+        Raises:
+            UserError: if nothing is trained.
+        """
+        source = self._need_models()
+        return pd.DataFrame(source.text_vectors, index=source.items["item_id"])
 
     def save(self, folder: str | Path) -> Path:
         """Copies the trained run and its data set into one folder, which `load` opens anywhere.

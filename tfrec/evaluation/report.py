@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -10,7 +10,10 @@ from rich.text import Text
 
 from tfrec import files
 from tfrec.display import Displayed
-from tfrec.evaluation.result import Result
+from tfrec.evaluation.result import Result, SliceResult
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MISSING = "-"
 
@@ -132,6 +135,24 @@ class Report(Displayed):
         if against is not None:
             console.print(self.differences_table(against))
         console.print(slices)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Returns a row for each model, metric and slice, as figures are drawn from.
+
+        Columns: `model`, `slice` (``"all"`` for the whole), `metric`, `value`, `low` and `high`
+        (the 95 % interval; NaN where a metric has none), `shoppers`.
+        """
+        import pandas as pd
+
+        rows = []
+        for result in self.results:
+            whole = SliceResult(result.cases, result.metrics, result.intervals)
+            for name, part in {"all": whole, **result.slices}.items():
+                for metric, value in part.metrics.items():
+                    low, high = part.intervals.get(metric, (math.nan, math.nan))
+                    rows.append((result.name, name, metric, value, low, high, part.cases))
+        columns = ["model", "slice", "metric", "value", "low", "high", "shoppers"]
+        return pd.DataFrame(rows, columns=columns)
 
     def to_json(self) -> dict[str, Any]:
         """Returns ``{"<model>": {"recall@10": …, "recall@10_low": …, …}}`` in plain values."""

@@ -8,7 +8,9 @@ import contextlib
 import io
 import warnings
 
-with contextlib.redirect_stdout(io.StringIO()):
+with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+    # In a notebook without widgets, bars that KerasNLP has for its downloads complain on import.
+    warnings.filterwarnings("ignore", message="IProgress not found")
     import keras_nlp
 
 # KerasNLP reads every attribute of its models when they are saved, these two of Keras 2 included.
