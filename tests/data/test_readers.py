@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 
 from tests.data.shop import json_lines, write_frame
-from tfrec.data import readers
-from tfrec.data.readers import MOST_COLUMNS, file_names, read_csv, read_table
+from tfrec.data import csv_reader, json_reader
+from tfrec.data.csv_reader import read_csv
+from tfrec.data.parts import MOST_COLUMNS
+from tfrec.data.readers import file_names, read_table
 from tfrec.errors import UserError
 
 FRAME = pd.DataFrame({"user_id": ["ann", "bob"], "n": [1, 2]})
@@ -52,7 +54,7 @@ def test_csv_rows_of_another_width_are_rejected_at_their_place(tmp_path):
 
 
 def test_row_numbers_of_wrong_rows_hold_beyond_the_first_block(tmp_path, monkeypatch):
-    monkeypatch.setattr(readers, "CSV_BLOCK_BYTES", 256)
+    monkeypatch.setattr(csv_reader, "CSV_BLOCK_BYTES", 256)
     lines = [f"user-{i},{i}" for i in range(200)]
     lines[150] += ",extra"
     path = tmp_path / "a.csv"
@@ -120,7 +122,7 @@ def test_json_scalars_among_lists_are_a_wrong_type(tmp_path):
 
 
 def test_json_columns_whose_type_changes_between_blocks_join(tmp_path, monkeypatch):
-    monkeypatch.setattr(readers, "JSON_BLOCK_LINES", 2)
+    monkeypatch.setattr(json_reader, "JSON_BLOCK_LINES", 2)
     rows = [{"n": 1}, {"n": 2}, {"n": "x"}, {"n": 3, "late": True}]
     table = read_table(json_lines(tmp_path / "a.jsonl", rows), "events")
     assert table.raw.column("n").to_pylist() == ["1", "2", "x", "3"]
@@ -141,7 +143,7 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(readers.pa, "input_stream", refuse)
+    monkeypatch.setattr(csv_reader.pa, "input_stream", refuse)
     with pytest.raises(UserError, match=r"not allowed to read .*a\.csv; change its permissions"):
         read_table(path, "events")
 

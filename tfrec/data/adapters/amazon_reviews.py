@@ -10,7 +10,9 @@ import pyarrow as pa
 
 from tfrec.data.adapters.base import Adapter
 from tfrec.data.cells import lists, phrases
-from tfrec.data.readers import Part, read_json_lines, read_table
+from tfrec.data.json_reader import read_json_lines
+from tfrec.data.parts import Part
+from tfrec.data.readers import read_table
 from tfrec.data.table import Table, as_strings
 
 REVIEW_COLUMNS = {

@@ -6,7 +6,9 @@ import pandas as pd
 import pyarrow as pa
 
 from tfrec.data.adapters.base import Adapter
-from tfrec.data.readers import Part, read_csv, read_table
+from tfrec.data.csv_reader import read_csv
+from tfrec.data.parts import Part
+from tfrec.data.readers import read_table
 from tfrec.data.table import Table, to_pandas_text
 
 RATING_COLUMNS = ["userId", "movieId", "rating", "timestamp"]

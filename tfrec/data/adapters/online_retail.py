@@ -11,7 +11,9 @@ import python_calamine
 
 from tfrec.data import cells
 from tfrec.data.adapters.base import Adapter
-from tfrec.data.readers import Part, read_csv, read_table, reader_for
+from tfrec.data.csv_reader import read_csv
+from tfrec.data.parts import Part
+from tfrec.data.readers import read_table, reader_for
 from tfrec.data.table import Table, to_pandas_text
 from tfrec.errors import UserError
 
