@@ -13,9 +13,7 @@ from tfrec.data.catalogue import Catalogue, add_unknown_items, build_catalogue
 from tfrec.data.dataset import PreparedDataset
 from tfrec.data.events import type_events
 from tfrec.data.log import EventLog, order_log
-from tfrec.data.manifest import (
-    MANIFEST,
-)
+from tfrec.data.manifest import MANIFEST
 from tfrec.data.table import Table
 from tfrec.data.timestamps import now
 from tfrec.data.writing import Cleaned, write_dataset
