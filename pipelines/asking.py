@@ -3,16 +3,23 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
-from serving.client import Recommendation, RecommenderClient
+from serving.client import Recommendation, RecommenderClient, Tls
 from serving.errors import ClientError
 from tfrec.errors import UserError
 
 server_option = click.option(
     "--server", required=True, metavar="HOST:PORT", help="gRPC address of the model server."
+)
+ca_option = click.option(
+    "--server-ca",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Authority of the server's certificate, in PEM; connects with TLS.",
 )
 k_option = click.option(
     "-k", "k", type=int, default=10, show_default=True, help="How many items to show."
@@ -25,20 +32,21 @@ timeout_option = click.option(
 
 def asking_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that every command that asks a server has."""
-    for option in (timeout_option, json_option, k_option, server_option):
+    for option in (timeout_option, json_option, k_option, ca_option, server_option):
         function = option(function)
     return function
 
 
 @contextlib.contextmanager
-def ask(server: str, timeout: float) -> Iterator[RecommenderClient]:
-    """Yields a client of `server`; its errors become `UserError`.
+def ask(server: str, server_ca: Path | None, timeout: float) -> Iterator[RecommenderClient]:
+    """Yields a client of `server`, with TLS if `server_ca` is given; its errors become `UserError`.
 
     Raises:
         UserError: with the client's sentence.
     """
     try:
-        with RecommenderClient(server, timeout=timeout) as client:
+        tls = Tls(ca=server_ca) if server_ca else None
+        with RecommenderClient(server, timeout=timeout, tls=tls) as client:
             yield client
     except ClientError as error:
         raise UserError(str(error)) from error

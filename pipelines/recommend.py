@@ -1,5 +1,7 @@
 """Asks a server what a shopper may want next."""
 
+from pathlib import Path
+
 import click
 
 from pipelines.asking import ask, asking_options, show, split_ids
@@ -29,6 +31,7 @@ from tfrec.errors import UserError
 )
 def command(
     server: str,
+    server_ca: Path | None,
     history: str,
     events: str | None,
     exclude: str,
@@ -40,7 +43,7 @@ def command(
 ) -> None:
     """Ask a server what a shopper may want next."""
     items = split_ids(history)
-    with ask(server, timeout) as client:
+    with ask(server, server_ca, timeout) as client:
         answer = client.recommend(
             items,
             split_ids(events) if events else None,

@@ -20,12 +20,13 @@ ERROR = "error: "
 
 
 class GatewayProcess:
-    """``python -m serving.gateway`` in front of a model server; its log goes to our stderr.
+    """``python -m serving.gateway`` in front of a model server.
 
     Attributes:
         address: ``HOST:PORT`` of its gRPC port, as a client on this machine reaches it.
         rest_address: the same of its REST port, or None.
         process: the process.
+        forward_log: whether what it logs from now on is written to our stderr.
     """
 
     def __init__(self, server: str, flags: Sequence[str]) -> None:
@@ -43,6 +44,7 @@ class GatewayProcess:
         host = "localhost" if parsed.host in ("0.0.0.0", "::", "[::]") else parsed.host
         self.address = f"{host}:{parsed.port}"
         self.rest_address = f"{host}:{parsed.rest_port}" if parsed.rest_port else None
+        self.forward_log = True
         self._refusal = ""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "serving.gateway", *arguments],
@@ -109,6 +111,6 @@ class GatewayProcess:
             if text.startswith(ERROR):
                 # Told as an exception, not twice.
                 self._refusal = text.removeprefix(ERROR).strip()
-                continue
-            sys.stderr.write(text)
-            sys.stderr.flush()
+            elif self.forward_log:
+                sys.stderr.write(text)
+                sys.stderr.flush()

@@ -5,7 +5,9 @@ import datetime
 import grpc
 import pytest
 import trustme
+from click.testing import CliRunner
 
+from pipelines import similar
 from serving import errors
 from serving.client import RecommenderClient, Tls
 from tests.serving.client.scripted import ScriptedServer
@@ -112,3 +114,15 @@ def test_mutual_tls_needs_a_certificate_of_the_right_authority(authority):
 def test_files_that_cannot_work_are_said_at_once(tls, sentence):
     with pytest.raises(errors.InvalidRequestError, match=sentence):
         RecommenderClient("localhost:8500", tls=tls)
+
+
+def test_the_commands_connect_with_tls(authority, tmp_path):
+    path = tmp_path / "ca.pem"
+    path.write_bytes(authority.cert_pem.bytes())
+    with ScriptedServer(credentials(authority)) as server:
+        ask = ["--item", "A1", "--server", server.address]
+        # It knows no predictions, but says so only to who got through.
+        result = CliRunner().invoke(similar.command, [*ask, "--server-ca", str(path)])
+        assert "is no model server" in str(result.exception)
+        result = CliRunner().invoke(similar.command, ask)
+        assert "whether it wants TLS" in str(result.exception)
