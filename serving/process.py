@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -30,10 +31,6 @@ PORT_TRIES = 3
 
 class ServerStartError(Exception):
     """A server that did not come up; the sentence says why."""
-
-
-class PortInUseError(ServerStartError):
-    """The port that a server should listen on is taken."""
 
 
 class ServerProcess:
@@ -70,13 +67,11 @@ class ServerProcess:
             tls: how to ask a server whose flags make it speak TLS.
 
         Raises:
-            PortInUseError: if a port is taken.
+            ServerStartError: if a port cannot be listened on.
         """
         for number, option in ((port, "--port"), (rest_port, "--rest-port")):
-            if number is not None and not _is_free(host, number):
-                raise PortInUseError(
-                    f"port {number} is in use; stop what listens there or give another {option}"
-                )
+            if number is not None:
+                _check_port(host, number, option)
         self.address = f"{_reachable(host)}:{port}"
         self.rest_address = f"{_reachable(host)}:{rest_port}" if rest_port else None
         self.versions: dict[str, int] = {}
@@ -235,15 +230,21 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _is_free(host: str, port: int) -> bool:
+def _check_port(host: str, port: int, option: str) -> None:
+    """Makes sure that a server can listen there; `option` is how to name another port."""
     with socket.socket() as probe:
         # As servers do: a port whose last connections are still closing counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                what = f"port {port} is in use; stop what listens there or give another {option}"
+            elif isinstance(error, PermissionError):
+                what = f"not allowed to listen on port {port}; give another {option}, from 1024 up"
+            else:
+                what = f"cannot listen on {host}:{port} ({error.strerror}); give another --host"
+            raise ServerStartError(what) from error
 
 
 def _reachable(host: str) -> str:

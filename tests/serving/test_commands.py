@@ -12,7 +12,8 @@ import sys
 
 import pytest
 
-from serving.process import free_port
+from serving.model_folder import find_models
+from serving.process import ServerProcess, ServerStartError, free_port
 from tests.conftest import ROOT
 
 
@@ -205,6 +206,24 @@ def test_a_port_in_use_is_one_sentence(tfrec, models):
             tfrec(*options, "--port", str(free), "--rest-port", str(port)),
             f"port {port} is in use; stop what listens there or give another --rest-port",
         )
+
+
+def test_an_address_that_cannot_be_listened_on_is_one_sentence(tfrec, models):
+    ports = ("--port", str(free_port()), "--rest-port", str(free_port()))
+    # From the range that documentation may use, so no machine has it.
+    elsewhere = tfrec("serve", "--models", str(models), "--host", "203.0.113.1", *ports)
+    refused(elsewhere, "cannot listen on 203.0.113.1:")
+    refused(elsewhere, "give another --host")
+
+
+def test_a_port_that_needs_rights_is_not_said_to_be_in_use(models, monkeypatch):
+    # Whoever runs the tests may be allowed every port, so the refusal is made up.
+    def refuse(self, address):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(ServerStartError, match=r"not allowed to listen on port 80; .*--port, from"):
+        ServerProcess(find_models(models), port=80)
 
 
 def test_models_that_cannot_be_served_are_one_sentence(tfrec, models, tmp_path):
