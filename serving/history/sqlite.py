@@ -169,6 +169,8 @@ class SqliteHistory(HistoryStore):
     def _prepare(self, connection: sqlite3.Connection) -> None:
         application, version, tables = connection.execute(IDENTITY).fetchone()
         if (application, version, tables) == (0, 0, 0):
+            # Nobody else's business; SQLite gives the files beside it the same permissions.
+            self._path.chmod(0o600)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(SCHEMA)
         elif application != APPLICATION_ID:

@@ -155,6 +155,16 @@ def test_sigterm_ends_it_in_order(start):
     assert not (gateway.folder / "history.db-wal").exists()  # Everything is in the one file.
 
 
+def test_what_was_acknowledged_outlives_a_killed_gateway(start):
+    first = start()
+    first.ask("RecordEvent", user_id="ann", item_id="B1", event="click")
+    first.process.kill()
+    first.process.wait()
+    second = start()
+    assert second.recommended("ann", k=1) == ["B1"]
+    assert [line["event"] for line in second.logged()] == ["click", "recommendation"]
+
+
 def quoted(pem):
     return '"' + pem.decode().replace("\n", "\\n") + '"'
 

@@ -114,6 +114,13 @@ def test_a_newer_schema_is_refused(tmp_path):
         history.recent("u", 5)
 
 
+def test_only_the_owner_may_read_the_files(tmp_path):
+    with SqliteHistory(tmp_path / "history.db") as history:
+        history.append("u", [A])
+        assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+        assert len(list(tmp_path.iterdir())) == 3
+
+
 def test_nothing_of_an_erased_shopper_is_left_in_any_file(tmp_path):
     path = tmp_path / "history.db"
     with SqliteHistory(path) as history:
