@@ -32,6 +32,8 @@ _NUMERIC: dict[int, tuple[Any, str]] = {
     23: (np.uint64, "uint64_val"),
 }
 _PARTS = {8: np.float32, 18: np.float64}
+# numpy allows 64, TensorFlow 254.
+MAX_DIMENSIONS = 32
 
 
 class Array:
@@ -65,7 +67,9 @@ def from_proto(proto: Any) -> Array | None:
     dtype = proto.dtype
     store = storage(dtype)
     shape = tensors.shape_of(proto)
-    if store is None or proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
+    if store is None or proto.tensor_shape.unknown_rank or len(shape) > MAX_DIMENSIONS:
+        return None
+    if any(size < 0 for size in shape):
         return None
     count = math.prod(shape)
     if dtype == tensors.DT_STRING:

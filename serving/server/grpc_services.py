@@ -1,5 +1,6 @@
 """The gRPC face of the server: PredictionService, ModelService and health."""
 
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,6 +14,7 @@ from serving.server.calls import Calls
 from serving.server.model_info import get_model_metadata, get_model_status
 from serving.server.statuses import Code, ServingError, truncated
 
+log = logging.getLogger("serving.server")
 _STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 MODEL_SERVICE = "tensorflow.serving.ModelService"
@@ -138,5 +140,9 @@ def _handler(
         except DecodeError:
             text = "the request is no valid message of its type"
             context.abort(_STATUS_CODES[int(Code.INTERNAL)], text)
+        except Exception:
+            # A defect of ours: the client gets a status, not our insides.
+            log.exception("a request of type %s failed", request_class.DESCRIPTOR.name)
+            context.abort(_STATUS_CODES[int(Code.INTERNAL)], "the server failed at the request")
 
     return grpc.unary_unary_rpc_method_handler(respond)

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import json
+import logging
 import re
 import threading
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from serving.server.calls import Calls
 from serving.server.model_info import SIGNATURE_DEF, get_model_metadata, get_model_status
 from serving.server.statuses import HTTP_STATUS, Code, ServingError, truncated
 
+log = logging.getLogger("serving.server")
 ENTRYPOINT = "REST"
 _WHICH = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _ASK = re.compile(rf"/v1/models/(?P<name>[^/:]+){_WHICH}:(?P<verb>classify|regress|predict)", re.I)
@@ -119,6 +121,9 @@ class RestServer:
             text = json.dumps({"error": truncated(error.text)}, ensure_ascii=False)
         except web.HTTPRequestEntityTooLarge:
             status, text = 413, json.dumps({"error": f"the body is over {MAX_BODY_BYTES} bytes"})
+        except Exception:
+            log.exception("a request to %s failed", request.path)
+            status, text = 500, json.dumps({"error": "the server failed at the request"})
         return web.Response(
             # What spells no text, such as \ud800 from a request, is answered as "?".
             body=text.encode("utf-8", errors="replace"),

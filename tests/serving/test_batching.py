@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from serving.process import start_server
 from tests.serving import tiny_models
+from tests.serving.conformance.messages import tensor
 from tests.serving.conftest import Stubs, predict_request
 
 # A batch waits so long that it is sure to be full.
@@ -81,6 +82,9 @@ def test_outputs_that_are_asked_for_are_batched_by_themselves(stubs):
 def test_what_is_malformed_is_refused_as_without_batching(stubs):
     code, text = stubs.refusal(predict_request("kinds", x=np.array([[1, 2]], np.int64)))
     assert (code, text) == ("INVALID_ARGUMENT", "Expects arg[0] to be float but int64 is provided")
+    for shape in ([1] * 300, [10**12, 2], [-1, 2]):
+        code, text = stubs.refusal(predict_request("kinds", x=tensor(shape=shape, float_val=[1])))
+        assert (code, text) == ("INVALID_ARGUMENT", "tensor parsing error: x")
 
 
 @pytest.mark.parametrize(

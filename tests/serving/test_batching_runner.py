@@ -9,7 +9,7 @@ import pytest
 from serving import tensors, wire
 from serving.server.arrays import Array
 from serving.server.batching.options import BatchingOptions
-from serving.server.batching.runner import BatchingRunner
+from serving.server.batching.runner import BatchingRunner, _size_class
 from serving.server.batching.scheduler import BatchScheduler
 from serving.server.statuses import Code, ServingError
 
@@ -120,6 +120,10 @@ def test_long_rows_do_not_make_short_ones_wait_for_their_length(together):
     )
     assert result.outcomes == [[3], [32], [40], [64]]
     assert sorted(result.session.shapes) == [(2, 32), (2, 64)]
+
+
+def test_a_size_class_is_the_next_power_of_two():
+    assert [_size_class(size) for size in (0, 1, 32, 33, 64, 65)] == [32, 32, 32, 64, 64, 128]
 
 
 def test_rows_are_added_up_to_an_allowed_size(together):

@@ -83,12 +83,13 @@ def test_a_request_under_way_ends_on_the_version_it_began_on(tmp_path):
     folder = tmp_path / "models" / "kinds"
     folder.mkdir(parents=True)
     tiny_models.save_kinds(folder / "1")
+    tiny_models.save_kinds(tmp_path / "2")
     with serving(tmp_path / "models") as (_, stubs):
         request = predict_request("kinds", "slow", loops=np.int32(2**31 - 1))
-        call = stubs.prediction.Predict.future(request, timeout=2.5)
+        call = stubs.prediction.Predict.future(request, timeout=5)
         # The version is taken when the run starts, not when the client sends.
         time.sleep(0.3)
-        tiny_models.save_kinds(folder / "2")
+        (tmp_path / "2").rename(folder / "2")
         eventually(lambda: states(stubs, "kinds") == {1: UNLOADING, 2: AVAILABLE})
         assert stubs.predict("kinds", x=[[1.0, 2.0]]).model_spec.version.value == 2
         assert not call.done()
@@ -241,6 +242,19 @@ def test_sigterm_lets_requests_end_and_exits_with_0(models):
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(20) == 0
         assert "retrieval: version 1 is unloaded" in server.log()
+
+
+def test_requests_under_way_are_answered_before_the_end(tmp_path):
+    folder = tmp_path / "models" / "kinds"
+    folder.mkdir(parents=True)
+    tiny_models.save_kinds(folder / "1")
+    with start_server(tmp_path / "models") as server, Stubs(server.address) as stubs:
+        request = predict_request("kinds", "slow", loops=np.int32(30_000))
+        call = stubs.prediction.Predict.future(request, timeout=30)
+        time.sleep(0.2)
+        server.process.send_signal(signal.SIGTERM)
+        assert call.result().outputs["done"].int_val[0] == 30_000
+        assert server.process.wait(20) == 0
 
 
 def test_the_log_holds_no_notices_of_tensorflow(models):

@@ -14,8 +14,8 @@ from serving.server.runner import DirectRunner
 from serving.server.session import SavedModelSession
 from serving.server.statuses import Code, ServingError
 
-# With padding, requests up to this length always share a batch. Longer ones share it with those
-# of up to twice their length: a batch costs what its longest row costs.
+# With padding, dimensions up to this size always share a batch. Larger ones share it with those
+# of up to twice their size: a batch costs what its longest row costs.
 SHORT = 32
 
 
@@ -90,8 +90,7 @@ class BatchingRunner:
         shapes = tuple(value.values.shape[1:] for value in values)
         if not self._options.pad_variable_length_inputs:
             return shapes
-        longest = max((size for shape in shapes for size in shape), default=0)
-        return tuple(map(len, shapes)), max(SHORT, 1 << (longest - 1).bit_length())
+        return tuple(tuple(map(_size_class, shape)) for shape in shapes)
 
     def _process(
         self, tasks: list[BatchTask], feeds: tuple[str, ...], fetches: tuple[str, ...]
@@ -141,6 +140,11 @@ class BatchingRunner:
                 self._session.delete_tensor(handle)
         for task, own in zip(tasks, split(outputs, sizes, rows), strict=True):
             task.outputs.set_result(own)
+
+
+def _size_class(size: int) -> int:
+    """Returns the power of two that sizes must share for their rows to share a batch."""
+    return max(SHORT, 1 << (size - 1).bit_length()) if size else SHORT
 
 
 def _fits(value: Array, info: Any) -> bool:
