@@ -36,6 +36,13 @@ def run(command: click.Command, prog_name: str | None = None) -> NoReturn:
     except click.Abort:
         click.echo("interrupted", err=True)
         sys.exit(INTERRUPTED)
+    except UnicodeEncodeError as error:
+        argument = _undecodable_argument()
+        if argument is None:
+            raise
+        _exit_with(
+            f"the argument {argument!a} is not UTF-8 text ({error.reason}); give it in UTF-8"
+        )
     except Exception as error:
         if not is_disk_full(error):
             raise
@@ -51,6 +58,16 @@ def _usage_sentence(error: click.UsageError) -> str:
     if error.ctx is None:
         return sentence
     return f"{sentence}; see `{error.ctx.command_path} --help`"
+
+
+def _undecodable_argument() -> str | None:
+    """Returns the first argument with bytes that Python could only keep as lone surrogates."""
+    for argument in sys.argv[1:]:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            return argument
+    return None
 
 
 def _exit_with(message: str) -> NoReturn:

@@ -71,6 +71,23 @@ def test_full_disk_outside_of_atomic_files(capsys):
     )
 
 
+def test_an_argument_that_is_no_text(capsys):
+    """Bytes that are not UTF-8 reach Python as lone surrogates, which nothing can send."""
+    query = b"caf\xe9".decode("utf-8", "surrogateescape")
+
+    @click.command()
+    @click.option("--query")
+    def command(query):
+        query.encode()
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as raised:
+        patch.setattr(sys, "argv", ["tfrec", "--query", query])
+        run(command, prog_name="tfrec")
+    assert raised.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith(r"error: the argument 'caf\udce9' is not UTF-8 text (")
+
+
 @pytest.mark.parametrize("error", [ValueError("defect"), OSError(errno.EIO, "I/O error")])
 def test_defects_are_not_hidden(monkeypatch, error):
     @click.command()
