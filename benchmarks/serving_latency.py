@@ -1,128 +1,133 @@
-"""Measures the embedded server on exported models: start, latency, throughput, memory, reload.
+"""Measures a server on exported models: start, latency, throughput, memory, cost of serving.
 
-Run: ``python -m benchmarks.serving_latency --models DIR``
+Run: ``python -m benchmarks.serving_latency --models DIR --histories FILE``
 """
 
-import shutil
-import statistics
 import tempfile
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
-import psutil
-from rich.console import Console
 from rich.table import Table
 
-from serving import tensors, wire
-from serving.client import RECOMMENDER, SERVING_DEFAULT, RecommenderClient
-from serving.model_folder import find_models, versions_of
-from serving.process import start_server
-from serving.server.predict import predict
-from serving.server.servable import Servable
+from benchmarks.serving_setup import (
+    MODES,
+    Server,
+    benchmark_options,
+    copy_newest,
+    numbers,
+    served,
+    show,
+)
+from serving.loadtest.mix import KINDS
+from serving.loadtest.shoppers import read_shoppers
+from serving.loadtest.summary import percentile
 
-HISTORY = 10
-LOAD_SECONDS = 5.0
-
-
-def latency(call: Callable[[], object], requests: int) -> str:
-    """Returns median and 99th percentile of a call, in milliseconds."""
-    for _ in range(20):
-        call()
-    milliseconds = []
-    for _ in range(requests):
-        start = time.perf_counter()
-        call()
-        milliseconds.append((time.perf_counter() - start) * 1e3)
-    percentiles = statistics.quantiles(milliseconds, n=100)
-    return f"p50 {percentiles[49]:.2f} ms, p99 {percentiles[98]:.2f} ms"
+RATE = 50.0
+CLIENTS = (1, 4, 16, 32)
+LATENCIES = ("p50", "p90", "p99", "p99_9")
 
 
-def throughput(call: Callable[[], object], clients: int) -> str:
-    """Returns the rate at which `clients` threads, each asking again at once, are answered."""
-    answered = [0] * clients
-    end = time.perf_counter() + LOAD_SECONDS
-
-    def ask(number: int) -> None:
-        while time.perf_counter() < end:
-            call()
-            answered[number] += 1
-
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return f"{sum(answered) / LOAD_SECONDS:.0f} requests/s"
-
-
-def in_process(models: Path, history: list[str]) -> Callable[[], object]:
-    """Returns a call of the recommender in this process, by the same C++ session."""
-    versions = versions_of(models / RECOMMENDER)
-    servable = Servable.load(RECOMMENDER, max(versions), versions[max(versions)])
-    shape = [1, len(history)]
-    rows = {
-        "history_item_id": tensors.make(tensors.DT_STRING, shape, history),
-        "history_event": tensors.make(tensors.DT_STRING, shape, [""] * len(history)),
-        "history_timestamp": tensors.make(tensors.DT_INT64, shape, [0] * len(history)),
-        "exclude_item_id": tensors.make(tensors.DT_STRING, [1, 1], [""]),
+def measure(models: Path, histories: Path, *, quick: bool) -> dict[str, Any]:
+    """Returns what one server does, without and with batching, and the model in process."""
+    shoppers = read_shoppers(histories)
+    seconds = 4.0 if quick else 30.0
+    result: dict[str, Any] = {"rate": RATE}
+    for mode, flags in MODES.items():
+        with served(models, flags) as server:
+            calls = server.calls(shoppers)
+            result[mode] = {
+                "start_seconds": server.start_seconds,
+                "at_rate": _row(server, "recommend", shoppers, seconds),
+                "clients": {},
+            }
+            for clients in CLIENTS:
+                summary = server.by_clients(calls, clients, seconds)
+                result[mode]["clients"][clients] = {
+                    "per_second": round(summary.throughput, 1),
+                    "errors": summary.total.errors,
+                    **numbers(summary.total.latency),
+                }
+            if mode == next(iter(MODES)):
+                result["kinds"] = {kind: _row(server, kind, shoppers, seconds) for kind in KINDS}
+            result[mode]["memory_mib"] = round(server.memory, 1)
+            requests = [call.request for call in calls[: 100 if quick else 1000]]
+    result["in_process"] = in_process(models, requests)
+    alone = result["one by one"]["clients"][1]
+    result["ratio_to_in_process"] = {
+        name: round(alone[name] / result["in_process"][name], 2) for name in ("p50", "mean")
     }
-    request = wire.PredictRequest()
-    for alias in servable.session.signatures[SERVING_DEFAULT].inputs:
-        context = tensors.make(tensors.DT_STRING, [1], [""])
-        request.inputs[alias].CopyFrom(rows.get(alias, context))
-    return lambda: predict(servable, request)
+    return result
 
 
-def reload_seconds(models: Path, client: RecommenderClient) -> float:
-    """Publishes a copy of the recommender as a new version; returns when it answers."""
-    versions = versions_of(models / RECOMMENDER)
-    newest = max(versions)
-    part = models / ".part"
-    shutil.copytree(versions[newest], part)
-    part.rename(models / RECOMMENDER / str(newest + 1))
-    start = time.perf_counter()
-    while client.models([RECOMMENDER])[0].version != newest + 1 or (
-        client.models([RECOMMENDER])[0].state != "available"
-    ):
-        time.sleep(0.01)
-    return time.perf_counter() - start
+def in_process(models: Path, requests: list[bytes]) -> dict[str, float]:
+    """Returns latencies of the same requests to the SavedModel in this process, in milliseconds."""
+    from benchmarks.serving_in_process import InProcess
+
+    with tempfile.TemporaryDirectory() as scratch:
+        model = InProcess(copy_newest(models, Path(scratch)) / "recommender" / "1")
+        taken = []
+        # The first round warms up: TensorFlow prepares a graph when it runs it first.
+        for counts in (False, True):
+            for request in requests:
+                feeds = model.feeds(request)
+                start = time.perf_counter()
+                model.call(feeds)
+                if counts:
+                    taken.append((time.perf_counter() - start) * 1e3)
+        model.close()
+    ordered = sorted(taken)
+    return {
+        "p50": round(percentile(ordered, 50.0), 2),
+        "p99": round(percentile(ordered, 99.0), 2),
+        "mean": round(sum(ordered) / len(ordered), 2),
+    }
+
+
+def _row(server: Server, kind: str, shoppers: list[Any], seconds: float) -> dict[str, Any]:
+    summary = server.at_rate(server.calls(shoppers, kind), RATE, seconds)
+    return {
+        "requests": summary.total.requests,
+        "errors": summary.total.errors,
+        "generator_late_p99": round(summary.late_p99, 2),
+        **numbers(summary.total.latency),
+    }
+
+
+def table(result: dict[str, Any]) -> Table:
+    """Returns the result for people."""
+    table = Table(title="Latency and throughput", title_justify="left")
+    table.add_column("what")
+    for name in ("results/s", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "errors"):
+        table.add_column(name, justify="right")
+
+    def add(what: str, per_second: str, row: dict[str, Any]) -> None:
+        cells = (f"{row[name]:.1f}" if name in row else "" for name in LATENCIES)
+        table.add_row(what, per_second, *cells, str(row.get("errors", "")))
+
+    rate = f"{result['rate']:g}"
+    for kind, row in result["kinds"].items():
+        add(f"{kind}, Poisson arrivals", rate, row)
+    for mode in MODES:
+        table.add_section()
+        add(f"{mode}: recommend, Poisson arrivals", rate, result[mode]["at_rate"])
+        for clients, row in result[mode]["clients"].items():
+            add(f"{mode}: {clients} clients", f"{row['per_second']:.0f}", row)
+    table.add_section()
+    add("same SavedModel in process", "", result["in_process"])
+    table.add_row("one client / in process, p50", f"{result['ratio_to_in_process']['p50']:.2f}")
+    for mode in MODES:
+        table.add_row(f"{mode}: start until ready", f"{result[mode]['start_seconds']:.1f} s")
+        table.add_row(f"{mode}: memory of the server", f"{result[mode]['memory_mib']:.0f} MiB")
+    return table
 
 
 @click.command()
-@click.option("--models", type=click.Path(exists=True, path_type=Path), required=True)
-@click.option("--requests", type=int, default=500, show_default=True)
-def main(models: Path, requests: int) -> None:
-    """Measure the embedded server on the models in a folder that `tfrec export` wrote."""
-    table = Table(title="Embedded model server", title_justify="left")
-    table.add_column("what")
-    table.add_column("measured")
-    with tempfile.TemporaryDirectory() as scratch:
-        copy = Path(scratch) / "models"
-        for model in find_models(models):
-            newest = str(model.versions[0])
-            shutil.copytree(versions_of(model.path)[model.versions[0]], copy / model.name / newest)
-        start = time.perf_counter()
-        with start_server(copy) as server, RecommenderClient(server.address) as client:
-            table.add_row("start until ready", f"{time.perf_counter() - start:.2f} s")
-            history = [item.item_id for item in client.recommend([], k=HISTORY)]
-            rows: list[tuple[str, Callable[[], object]]] = [
-                ("same SavedModel, in process", in_process(copy, history)),
-                ("recommend", lambda: client.recommend(history, titles=False)),
-                ("recommend, with titles", lambda: client.recommend(history)),
-                ("similar", lambda: client.similar(history[0], titles=False)),
-                ("search", lambda: client.search("red lamp", titles=False)),
-            ]
-            for name, call in rows:
-                table.add_row(name, latency(call, requests))
-            for clients in (1, 4, 16):
-                table.add_row(f"recommend, {clients} clients", throughput(rows[1][1], clients))
-            table.add_row("new version answers after", f"{reload_seconds(copy, client):.2f} s")
-            memory = psutil.Process(server.process.pid).memory_info().rss / 2**20
-            table.add_row("memory of the server", f"{memory:.0f} MiB")
-    Console().print(table)
+@benchmark_options
+def main(models: Path, histories: Path, quick: bool, as_json: bool) -> None:
+    result = measure(models, histories, quick=quick)
+    show(result, table(result), as_json)
 
 
 if __name__ == "__main__":

@@ -24,13 +24,16 @@ from serving.loadtest.target import Target
 from serving.process import start_server
 
 MODEL = "recommender"
+RATE = 50.0
+CHANGES, QUICK_CHANGES = 100, 10
 CALM_SECONDS, REST_SECONDS = 20.0, 1.0
 FOREVER = 1e9
 
 
-def measure(models: Path, histories: Path, *, changes: int, rate: float) -> dict[str, Any]:
+def measure(models: Path, histories: Path, *, quick: bool, rate: float = RATE) -> dict[str, Any]:
     """Rolls the recommender of a copy of `models` while `rate` requests a second ask it."""
     shoppers = read_shoppers(histories)
+    changes = QUICK_CHANGES if quick else CHANGES
     with tempfile.TemporaryDirectory(prefix="roll-") as scratch:
         folder = copy_newest(models, Path(scratch) / "models") / MODEL
         (source,) = folder.iterdir()
@@ -128,10 +131,9 @@ def table(result: dict[str, Any]) -> Table:
 
 @click.command()
 @benchmark_options
-@click.option("--changes", default=100, show_default=True)
-@click.option("--rate", default=50.0, show_default=True, help="Requests a second.")
-def main(models: Path, histories: Path, as_json: bool, changes: int, rate: float) -> None:
-    result = measure(models, histories, changes=changes, rate=rate)
+@click.option("--rate", default=RATE, show_default=True, help="Requests a second.")
+def main(models: Path, histories: Path, quick: bool, as_json: bool, rate: float) -> None:
+    result = measure(models, histories, quick=quick, rate=rate)
     show(result, table(result), as_json)
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 
+from serving.client import RecommenderClient
 from serving.process import start_server
 from tests.serving.deploy.conftest import DEPLOY
 from tests.serving.deploy.test_programs import arguments
@@ -23,6 +24,10 @@ def test_the_server_starts_with_these_flags_and_its_health_check_passes(models, 
         port = server.rest_address.rpartition(":")[2]
         command = [part.replace("8501", port) for part in check[1:]]
         assert subprocess.run(command, timeout=20, check=False).returncode == 0
+        with RecommenderClient(server.address) as client:
+            # An answer of a hundred items, their reasons and a history of hundreds.
+            described = client.describe(["A1"] * 700)
+            assert {item.title for item in described} == {"red mug"}
         gone = [part.replace("models/recommender", "models/nothing") for part in command]
         assert subprocess.run(gone, timeout=20, check=False).returncode != 0
     assert subprocess.run(command, timeout=20, check=False).returncode != 0
