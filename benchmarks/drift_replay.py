@@ -1,6 +1,6 @@
 """Replays the shipped sample of Online Retail week by week against a reference, and counts alerts.
 
-    python -m benchmarks.drift_replay [--vectors FILE.npy] [--json FILE]
+    python -m benchmarks.drift_replay [--data demo/data] [--json FILE]
 
 The events are given to the monitor's own drift watch and alert book, with the shipped rules. A
 reference is made of what lies before a day, as an export on that day would make it. What is known
@@ -21,6 +21,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from tfrec.config import load_config
 from tfrec.data.sample import sample_path
 from tfrec.files import write_json
 from tfrec.monitoring.alerts.book import Alert, AlertBook
@@ -108,6 +109,18 @@ def title_vectors(titles: list[str], dimension: int = 64) -> np.ndarray:
     start = np.random.default_rng(0).normal(size=min(matrix.shape))
     left, values, _ = scipy.sparse.linalg.svds(matrix, k=dimension, v0=start)
     return left * values
+
+
+def text_vectors(data: Path) -> np.ndarray:
+    """Returns the text vectors of a prepared data set's items, in the order of the sample's."""
+    from tfrec.data.dataset import PreparedDataset
+    from tfrec.training.text import item_text_vectors
+
+    dataset = PreparedDataset.open(data)
+    vectors = item_text_vectors(dataset, load_config(sample_path() / "config.yaml").text)
+    row = dataset.item_index()
+    items = pd.read_parquet(sample_path() / "items.parquet", columns=["item_id"])
+    return vectors[[row[item_id] - 1 for item_id in items["item_id"]]]
 
 
 def make_reference(shop: Shop, end: date) -> Reference:
@@ -223,11 +236,15 @@ def _summary(name: str, weeks: list[Week]) -> dict[str, object]:
 
 
 @click.command()
-@click.option("--vectors", type=click.Path(path_type=Path), help="item vectors, .npy")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="The demo's data set, for the text vectors of BERT; without it, words of the titles.",
+)
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="also write the figures")
-def main(vectors: Path | None, json_path: Path | None) -> None:
+def main(data: Path | None, json_path: Path | None) -> None:
     console = Console()
-    shop = load_shop(None if vectors is None else np.load(vectors))
+    shop = load_shop(None if data is None else text_vectors(data))
     summaries = []
     for end in progress(REFERENCE_ENDS, description="Replaying", unit="reference"):
         weeks = list(replay(shop, make_reference(shop, end), end))
@@ -238,20 +255,15 @@ def main(vectors: Path | None, json_path: Path | None) -> None:
         caption=f"ordinary: up to {ORDINARY_UNTIL}; season: from {SEASON_FROM} on",
         box=box.SIMPLE_HEAD,
     )
-    for name in (
-        "reference",
-        "ordinary",
-        "false alarms",
-        "a month",
-        "season raised",
-        "autumn from",
-    ):
-        table.add_column(name, no_wrap=True, justify="left" if name == "reference" else "right")
+    table.add_column("reference", min_width=16)
+    for name in ("ordinary weeks", "false alarms", "a month", "season weeks raised"):
+        table.add_column(name, justify="right")
+    table.add_column("first alert", no_wrap=True)
     for row in summaries:
         rate = row["false_alarms_per_month"]
         table.add_row(
             str(row["reference"]),
-            f"{row['ordinary_weeks']} weeks",
+            str(row["ordinary_weeks"]),
             str(row["false_alarms"]),
             "-" if rate is None else f"{rate:.2f}",
             f"{row['season_weeks_raised']} of {row['season_weeks']}",

@@ -61,6 +61,16 @@ def test_files_are_rotated_and_the_oldest_removed(tmp_path):
     assert kept == list(range(200 - len(kept), 200)) and len(kept) > 20
 
 
+def test_many_restarts_leave_few_files_and_lose_little(tmp_path, monkeypatch):
+    monkeypatch.setattr("tfrec.monitoring.live.event_files.MOST_FILES", 10)
+    for step in range(30):
+        events = EventFiles(tmp_path, keep=2)
+        events.write(NOW + step, {"rate": step})
+        events.close()
+    kept = [value for _, value in scalar_of(accumulate(tmp_path), "rate")]
+    assert kept == list(range(20, 30))
+
+
 def test_a_clock_that_goes_back_does_not_hide_what_follows(tmp_path):
     first = EventFiles(tmp_path)
     first.write(NOW, {"rate": 1.0})
@@ -72,6 +82,15 @@ def test_a_clock_that_goes_back_does_not_hide_what_follows(tmp_path):
     found = scalar_of(accumulate(tmp_path), "rate")
     assert [value for _, value in found] == [1.0, 2.0, 3.0]
     assert [time for time, _ in found] == sorted(time for time, _ in found)
+
+
+def test_steps_are_seconds_and_go_on_after_a_restart(tmp_path):
+    for seconds in (0, 60, 3600):
+        events = EventFiles(tmp_path, most_bytes=200, keep=2)
+        events.write(NOW + seconds, {"rate": 1.0})
+        events.close()
+    steps = [event.step for event in accumulate(tmp_path).Tensors("rate")]
+    assert steps == [60, 3600]
 
 
 def test_a_file_that_was_removed_is_replaced(tmp_path):

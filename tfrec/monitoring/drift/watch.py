@@ -19,6 +19,9 @@ from tfrec.monitoring.live.event_log import IMPRESSION, LogLine, ShopperEvent
 from tfrec.monitoring.live.served import ServedTraffic
 from tfrec.monitoring.live.sliding import SlidingCounter
 
+# Where fewer were to be expected, chance alone makes twice or half as many of them.
+FEWEST_TAKEN = 20
+
 
 @dataclass(frozen=True)
 class DriftReport:
@@ -112,7 +115,7 @@ class DriftWatch:
         if shown >= self.config.min_events and calibration is not None and expected > 0:
             ratio = observed / expected
             figures["drift/calibration/observed_over_expected"] = Figure(ratio)
-            if calibration.ratio > 0:
+            if shown * expected * calibration.ratio >= FEWEST_TAKEN:
                 figures["drift/calibration/times_reference"] = Figure(
                     ratio / calibration.ratio,
                     f"of the shown items {observed:.2%} were taken where scores say "

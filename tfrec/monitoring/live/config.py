@@ -39,7 +39,7 @@ class MonitorConfig(Section):
     )
     conversion_event: str = Field(default="purchase", description="the event a shop lives on")
     file_megabytes: float = Field(default=8.0, gt=0, description="size of an event file")
-    keep_files: int = Field(default=8, ge=2, description="event files that are kept")
+    keep_files: int = Field(default=8, ge=2, description="event files of that size that are kept")
     repeat_hours: float = Field(default=24.0, gt=0, description="says again what is still so")
     drift: DriftConfig = DriftConfig()
     webhook: WebhookConfig | None = None

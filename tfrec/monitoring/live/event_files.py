@@ -6,7 +6,6 @@ for months should not carry it.
 
 import logging
 import math
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,20 +20,22 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util import tensor_util
 
 MEGABYTE = 1 << 20
-_NAME = re.compile(r"events\.out\.tfevents\.(\d{10,})\.monitor(\.\d+)?")
+MOST_FILES = 100
+_NAME = re.compile(r"events\.out\.tfevents\.(\d{10,})\.monitor\.(\d+)")
 log = logging.getLogger(__name__)
 
 
 class EventFiles:
     """Writes summaries into numbered files of one folder, and removes the oldest ones.
 
+    A step is a second since the first look into the folder, which the names of the files carry on.
     TensorBoard reads the files of a folder in the order of their names, and never goes back. So
     names and times never go back here either, even where the clock does.
 
     Args:
         folder: made if it does not exist; files of other programs in it are left alone.
         most_bytes: size at which a new file is begun.
-        keep: how many files are kept.
+        keep: how many files of that size are kept, or as much in smaller ones.
     """
 
     def __init__(self, folder: Path, *, most_bytes: int = 8 * MEGABYTE, keep: int = 8) -> None:
@@ -44,6 +45,7 @@ class EventFiles:
         self._file: BinaryIO | None = None
         self._path: Path | None = None
         self._time = 0.0
+        self._start: int | None = None
         self._failing = False
 
     def write(
@@ -98,8 +100,12 @@ class EventFiles:
         if gone or self._file is None or self._file.tell() >= self.most_bytes:
             self.close()
             self._begin()
-        assert self._file is not None
-        self._put(event_pb2.Event(wall_time=self._time, step=int(self._time), summary=summary))
+        assert self._file is not None and self._start is not None
+        self._put(
+            event_pb2.Event(
+                wall_time=self._time, step=int(self._time) - self._start, summary=summary
+            )
+        )
         self._file.flush()
 
     def _put(self, event: event_pb2.Event) -> None:
@@ -110,12 +116,19 @@ class EventFiles:
         present = own_files(self.folder)
         newest = max(present, default=0)
         number = max(int(self._time), newest + 1)
-        path = self.folder / f"events.out.tfevents.{number:010d}.monitor.{os.getpid()}"
+        if self._start is None:
+            self._start = _start_of(present[newest]) if present else number
+        path = self.folder / f"events.out.tfevents.{number:010d}.monitor.{self._start}"
         self._file, self._path = path.open("wb"), path
         self._time = max(self._time, float(number))
         self._put(event_pb2.Event(wall_time=self._time, file_version="brain.Event:2"))
-        for old in sorted(present)[: len(present) + 1 - self.keep]:
-            present[old].unlink(missing_ok=True)
+        # By size, not by number: a monitor that is often restarted leaves many small files. The
+        # new one will grow to its full size.
+        room = (self.keep - 1) * self.most_bytes
+        for place, old in enumerate(sorted(present, reverse=True), start=2):
+            room -= present[old].stat().st_size
+            if room < 0 or place > MOST_FILES:
+                present[old].unlink(missing_ok=True)
 
 
 def own_files(folder: Path) -> dict[int, Path]:
@@ -123,6 +136,12 @@ def own_files(folder: Path) -> dict[int, Path]:
     return {
         int(match[1]): path for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))
     }
+
+
+def _start_of(path: Path) -> int:
+    match = _NAME.fullmatch(path.name)
+    assert match is not None, "own files have such names"
+    return int(match[2])
 
 
 def _histogram(tag: str, edges: np.ndarray, counts: np.ndarray) -> summary_pb2.Summary.Value:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +38,12 @@ def fetch_all(
         timeout: seconds for a whole call, its last byte included.
         headers: sent with every request.
     """
-    return asyncio.run(_fetch_all(dict(urls), timeout, dict(headers or {})))
+    if not urls:
+        return {}
+    # In a thread of its own, because a notebook's thread has a loop already.
+    with ThreadPoolExecutor(1) as pool:
+        calls = _fetch_all(dict(urls), timeout, dict(headers or {}))
+        return pool.submit(asyncio.run, calls).result()
 
 
 def post_json(url: str, body: Any, timeout: float) -> str:

@@ -258,7 +258,7 @@ class Monitor:
         self._drift_figures = report.figures
         self.events.write(now, {tag: figure.value for tag, figure in report.figures.items()})
         for tag, values in report.samples.items():
-            counts, edges = np.histogram(values, HISTOGRAM_BINS)
+            counts, edges = np.histogram(values, _edges(values))
             histograms[tag] = edges, counts
 
     def _say_once(self, what: str, wrong: str) -> None:
@@ -268,3 +268,12 @@ class Monitor:
         elif not wrong and self._wrong.get(what):
             log.info("%s is well again", what)
         self._wrong[what] = wrong
+
+
+def _edges(values: np.ndarray) -> np.ndarray:
+    """Returns edges of equal bins; of whole numbers, each bin holds as many of them."""
+    low, high = float(values.min()), float(values.max())
+    if (values == np.round(values)).all():
+        step = max(1.0, math.ceil((high - low) / HISTOGRAM_BINS))
+        return np.arange(low - 0.5, high + step, step)
+    return np.linspace(low, high, HISTOGRAM_BINS + 1)
