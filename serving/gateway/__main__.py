@@ -17,7 +17,7 @@ from serving.gateway.errors import GatewaySetupError
 from serving.gateway.event_log import EventLog
 from serving.gateway.flags import Flags, parse
 from serving.gateway.grpc_server import GrpcServer
-from serving.gateway.logs import log_json
+from serving.gateway.logs import READY, log_json
 from serving.gateway.metrics import GatewayMetrics
 from serving.gateway.rest_app import application
 from serving.gateway.rest_server import RestServer
@@ -86,7 +86,8 @@ def _serve(flags: Flags, resources: contextlib.ExitStack, stop: threading.Event)
         resources.callback(rest_server.stop, GRACE_SECONDS)
     grpc_server.start()
     resources.callback(grpc_server.stop, GRACE_SECONDS)
-    log.info("gRPC on %s:%d answers, REST on %d", flags.host, flags.port, flags.rest_port)
+    ports = {"host": flags.host, "port": flags.port, "rest_port": flags.rest_port}
+    log.info(READY, extra={"fields": ports})
     erasures = Erasures(history, event_log) if event_log is not None else None
     _watch(client, grpc_server, ready, erasures, stop, flags.exit_with_pid)
     log.info("shutting down")

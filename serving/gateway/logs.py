@@ -5,6 +5,9 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+# The line that says that all ports answer.
+READY = "the gateway answers"
+
 
 class JsonFormatter(logging.Formatter):
     """Formats a record as JSON; ``extra={"fields": {...}}`` adds fields to it."""

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +11,7 @@ from typing import IO, Self
 
 from serving.gateway.errors import GatewaySetupError
 from serving.gateway.flags import parse
+from serving.gateway.logs import READY
 from serving.process import package_environment
 
 STOP_SECONDS = 15.0
@@ -46,6 +46,7 @@ class GatewayProcess:
         self.rest_address = f"{host}:{parsed.rest_port}" if parsed.rest_port else None
         self.forward_log = True
         self._refusal = ""
+        self._ready = threading.Event()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "serving.gateway", *arguments],
             stdin=subprocess.DEVNULL,
@@ -79,9 +80,8 @@ class GatewayProcess:
                 raise GatewaySetupError(
                     self._refusal or f"the gateway ended with code {self.process.returncode}"
                 )
-            if self._answers():
+            if self._ready.wait(0.05):
                 return
-            time.sleep(0.05)
         raise GatewaySetupError(f"the gateway was not ready after {START_SECONDS:.0f} s")
 
     def stop(self) -> int:
@@ -96,21 +96,15 @@ class GatewayProcess:
         self._reader.join(1.0)
         return code
 
-    def _answers(self) -> bool:
-        """Whether the gRPC port takes connections, which it does from when it is started."""
-        host, _, port = self.address.rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), 1.0).close()
-        except OSError:
-            return False
-        return True
-
     def _read_log(self, stream: IO[bytes]) -> None:
         for line in stream:
             text = line.decode("utf-8", errors="replace")
             if text.startswith(ERROR):
                 # Told as an exception, not twice.
                 self._refusal = text.removeprefix(ERROR).strip()
-            elif self.forward_log:
+                continue
+            if READY in text:
+                self._ready.set()
+            if self.forward_log:
                 sys.stderr.write(text)
                 sys.stderr.flush()

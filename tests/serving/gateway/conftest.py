@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from serving.gateway import messages
+from serving.gateway.logs import READY
 from serving.process import free_port, package_environment
 
 KEY = "a-key-of-the-tests"
@@ -51,7 +52,7 @@ class GatewayProcess:
         for _ in range(300):
             if self.process.poll() is not None:
                 break
-            if " answers, REST" in self.log() and "the model server" in self.log():
+            if READY in self.log() and "the model server" in self.log():
                 return self
             time.sleep(0.05)
         raise AssertionError(self.log())
