@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tfrec.api.shoppers import Shopper, find_shoppers
     from tfrec.api.tables import tabulate
     from tfrec.api.texts import TextReader
+    from tfrec.api.training_logs import read_scalars
     from tfrec.data.sample import sample_path
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ __all__ = [
     "configure",
     "find_shoppers",
     "load_dataset",
+    "read_scalars",
     "refresh_index",
     "sample_path",
     "tabulate",
@@ -39,6 +41,7 @@ _HOMES = {
     "configure": "tfrec.api.experiments",
     "find_shoppers": "tfrec.api.shoppers",
     "load_dataset": "tfrec.api.datasets",
+    "read_scalars": "tfrec.api.training_logs",
     "refresh_index": "tfrec.api.launching",
     "sample_path": "tfrec.data.sample",
     "tabulate": "tfrec.api.tables",

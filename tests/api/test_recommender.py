@@ -66,7 +66,7 @@ class TestAnswers:
         assert "item-02" not in like.item_ids and "red lamp (item-02)" in repr(like)
 
     def test_vectors_are_those_that_scores_are_made_of(self, recommender):
-        items, query = recommender.item_vectors(), recommender.embed_query(HISTORY)
+        items, query = recommender.item_vectors(), recommender.embed(HISTORY)
         assert list(items.index) == list(recommender.text_vectors().index)
         np.testing.assert_allclose(np.linalg.norm(items, axis=1), 1.0, rtol=1e-5)
         assert np.linalg.norm(query) == pytest.approx(1.0, rel=1e-5)

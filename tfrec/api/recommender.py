@@ -212,7 +212,7 @@ class Recommender:
         """
         return explain(self._models, item_id, self._read(history, events, timestamps, context))
 
-    def embed_query(
+    def embed(
         self,
         history: HistoryLike = (),
         events: Sequence[str] | None = None,

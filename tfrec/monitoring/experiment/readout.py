@@ -9,7 +9,9 @@ import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from tfrec.display import Displayed
 from tfrec.monitoring.experiment.estimates import (
     Difference,
     compare,
@@ -55,8 +57,8 @@ class Measured:
         return "safe" if self.margin is not None and worst > -self.margin else "unclear"
 
 
-@dataclass(frozen=True)
-class Readout:
+@dataclass(frozen=True, repr=False)
+class Readout(Displayed):
     """Everything measured of a test.
 
     Attributes:
@@ -187,6 +189,10 @@ class Readout:
                 table.add_row(*_cells(measured))
             table.add_section()
         return table
+
+    def renderables(self) -> list[Table | Text]:
+        """Returns the table and the conclusion."""
+        return [self.table(), Text(self.conclusion)]
 
     def print(self, console: Console | None = None) -> None:
         """Prints the table and the conclusion."""
