@@ -64,6 +64,7 @@ class Loader:
             self._scheduler,
             options,
             lambda seconds: self._metrics.wait(pool, seconds),
+            self._metrics.run_of_batch,
         )
 
     def _warm_up(self, servable: Servable, folder: Path) -> None:

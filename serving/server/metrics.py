@@ -13,6 +13,7 @@ from serving.server.statuses import Code
 DEFAULT_PATH = "/monitoring/prometheus/metrics"
 _PREFIX = ":tensorflow:serving:"
 _REQUEST_COUNT = f"{_PREFIX}request_count"
+_BATCH_RUNS = f"{_PREFIX}batching_session:wrapped_run_count"
 MICROSECONDS = 1e6
 
 
@@ -55,6 +56,9 @@ class Metrics:
             registry=self._registry,
             buckets=_QUEUING_BUCKETS,
         )
+        self._batch_runs = Counter(
+            _BATCH_RUNS, "Number of runs of batches.", registry=self._registry
+        )
 
     def _histogram(self, name: str, what: str, labels: tuple[str, ...]) -> Histogram:
         return Histogram(
@@ -80,8 +84,14 @@ class Metrics:
         """Notes how long a request waited for its batch."""
         self._queuing_latency.labels(thread_pool).observe(seconds * MICROSECONDS)
 
+    def run_of_batch(self) -> None:
+        """Notes a run of a graph for all requests of a batch."""
+        self._batch_runs.inc()
+
     def page(self) -> bytes:
         """Returns all metrics in Prometheus's text format."""
         page = generate_latest(self._registry)
         # The library calls every counter NAME_total; the official server does not.
-        return page.replace(f"{_REQUEST_COUNT}_total".encode(), _REQUEST_COUNT.encode())
+        for name in (_REQUEST_COUNT, _BATCH_RUNS):
+            page = page.replace(f"{name}_total".encode(), name.encode())
+        return page

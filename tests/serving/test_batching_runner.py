@@ -11,6 +11,7 @@ from serving.server.arrays import Array
 from serving.server.batching.options import BatchingOptions
 from serving.server.batching.runner import BatchingRunner, _size_class
 from serving.server.batching.scheduler import BatchScheduler
+from serving.server.metrics import Metrics
 from serving.server.statuses import Code, ServingError
 
 
@@ -68,8 +69,14 @@ def together():
         )
         scheduler = BatchScheduler(options)
         schedulers.append(scheduler)
-        session = FakeSession()
-        runner = BatchingRunner(session, scheduler, options)
+        session, metrics = FakeSession(), Metrics()
+        runner = BatchingRunner(
+            session,
+            scheduler,
+            options,
+            lambda seconds: metrics.wait("pool", seconds),
+            metrics.run_of_batch,
+        )
         outcomes = [None] * len(requests)
 
         def ask(number, rows):
@@ -89,7 +96,7 @@ def together():
         for thread in threads:
             thread.join(10)
         assert session.kept == {}
-        return SimpleNamespace(outcomes=outcomes, session=session)
+        return SimpleNamespace(outcomes=outcomes, session=session, page=metrics.page().decode())
 
     yield run
     for scheduler in schedulers:
@@ -100,6 +107,15 @@ def test_each_gets_its_own_rows_of_one_run(together):
     result = together([[1, 2]], [[3, 4], [5, 6]])
     assert result.outcomes == [[3], [7, 11]]
     assert result.session.shapes == [(3, 2)]
+
+
+def test_the_metrics_tell_runs_from_requests(together):
+    page = together([[1, 2]], [[3, 4]], [[5, 6]], [[7]]).page
+    assert "\n:tensorflow:serving:batching_session:wrapped_run_count 2.0\n" in page
+    waits = (
+        ':tensorflow:serving:batching_session:queuing_latency_count{thread_pool_name="pool"} 4.0'
+    )
+    assert waits in page
 
 
 def test_shapes_run_apart_without_padding(together):

@@ -28,6 +28,7 @@ class BatchingRunner:
         scheduler: BatchScheduler,
         options: BatchingOptions,
         observe_wait: Callable[[float], None] = lambda seconds: None,
+        observe_run: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepares queues over the session.
 
@@ -36,12 +37,14 @@ class BatchingRunner:
             scheduler: whose threads run the batches of all versions.
             options: how to batch.
             observe_wait: told the seconds that each request waited for its batch.
+            observe_run: told of each run of a batch.
         """
         self._session = session
         self._direct = DirectRunner(session)
         self._scheduler = scheduler
         self._options = options
         self._observe_wait = observe_wait
+        self._observe_run = observe_run
         self._queues: dict[Hashable, BatchQueue] = {}
         self._lock = threading.Lock()
 
@@ -127,6 +130,7 @@ class BatchingRunner:
         try:
             for feed, parts in zip(feeds, columns, strict=True):
                 handles.append((feed, self._session.tensor_of(merge(parts, rows))))
+            self._observe_run()
             outputs = self._session.run(handles, fetches, _timeout_ms(tasks))
         except ServingError as error:
             if len(tasks) == 1 or error.code == Code.DEADLINE_EXCEEDED:
