@@ -5,6 +5,8 @@ import json
 import pytest
 
 from tests.monitoring.shop import event_line, served_line, write_log
+from tfrec.monitoring.experiment.shoppers import read_shoppers
+from tfrec.monitoring.live.attribution import Attribution
 from tfrec.monitoring.live.event_log import EventLogReader, ServedList, ShopperEvent, read_line
 
 FIRST = "events-20251122T010000000000Z-0000abcd.jsonl"
@@ -105,3 +107,25 @@ class TestReader:
         write_log(tmp_path, [event_line(1)], ".lock")
         write_log(tmp_path, [event_line(1)], ".events-1.part")
         assert users(EventLogReader(tmp_path)) == []
+
+
+class TestShoppersWithoutId:
+    """Lines without a user are lines, but say nothing of any shopper."""
+
+    def test_their_events_belong_to_a_list_by_its_id_only(self):
+        served = served_line(1.0, user=None)
+        attribution = Attribution(60.0)
+        attribution.remember(read_line(json.dumps(served).encode()))
+        alone = event_line(2.0, user=None)
+        by_id = event_line(3.0, user=None, recommendation=served["recommendation_id"])
+        assert attribution.find(read_line(json.dumps(alone).encode())) is None
+        assert attribution.find(read_line(json.dumps(by_id).encode())) is not None
+
+    def test_they_are_no_shopper_of_an_experiment(self):
+        lines = [
+            served_line(float(time), user=user, variant=variant)
+            for time in (1, 2)
+            for user, variant in (("a", "old"), ("b", "new"), (None, "old"))
+        ]
+        read = [read_line(json.dumps(line).encode()) for line in lines]
+        assert len(read_shoppers(read, "old", "new", by="variant").table) == 2

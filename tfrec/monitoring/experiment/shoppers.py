@@ -79,7 +79,11 @@ def read_shoppers(
     Raises:
         UserError: if the log does not hold two such arms, or not at the same time.
     """
-    happenings = sorted((_happening(line, by, conversion) for line in lines), key=_time_of)
+    # Shoppers are compared, so what cannot be told to belong to one says nothing.
+    happenings = sorted(
+        (_happening(line, line.user, by, conversion) for line in lines if line.user is not None),
+        key=_time_of,
+    )
     arms: dict[str, _Arm] = {}
     for happening in happenings:
         if happening.kind == "lists" and happening.arm:
@@ -127,14 +131,14 @@ def _time_of(happening: _Happening) -> float:
     return happening.time
 
 
-def _happening(line: LogLine, by: str, conversion: str) -> _Happening:
+def _happening(line: LogLine, user: str, by: str, conversion: str) -> _Happening:
     arm = line.variant if by == "variant" else line.model_version
     name = "" if arm is None else sys.intern(str(arm))
     if isinstance(line, ServedList):
         latency = math.nan if line.latency_ms is None else line.latency_ms
         return _Happening(
             line.received,
-            line.user,
+            user,
             "lists",
             name,
             None,
@@ -150,7 +154,7 @@ def _happening(line: LogLine, by: str, conversion: str) -> _Happening:
     key = None
     if line.recommendation_id is not None:
         key = hash((line.recommendation_id, line.item_id, line.event))
-    return _Happening(line.received, line.user, kind, name, key, value=line.value or 0.0)
+    return _Happening(line.received, user, kind, name, key, value=line.value or 0.0)
 
 
 def _choose(arms: dict[str, _Arm], a: str | None, b: str | None, by: str) -> tuple[str, str]:

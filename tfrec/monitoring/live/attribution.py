@@ -62,11 +62,12 @@ class Attribution:
             self._lists[key] = entry
             if len(self._lists) > MOST_LISTS:
                 self._lists.popitem(last=False)
-        own = self._of_shopper.setdefault(served.user, deque(maxlen=MOST_LISTS_A_SHOPPER))
-        own.append(entry)
-        self._of_shopper.move_to_end(served.user)
-        if len(self._of_shopper) > MOST_LISTS:
-            self._of_shopper.popitem(last=False)
+        if served.user is not None:
+            own = self._of_shopper.setdefault(served.user, deque(maxlen=MOST_LISTS_A_SHOPPER))
+            own.append(entry)
+            self._of_shopper.move_to_end(served.user)
+            if len(self._of_shopper) > MOST_LISTS:
+                self._of_shopper.popitem(last=False)
         return True
 
     def find(self, event: ShopperEvent) -> RememberedList | None:
@@ -74,7 +75,7 @@ class Attribution:
         found = None
         if event.recommendation_id is not None:
             found = self._lists.get(event.recommendation_id)
-        else:
+        elif event.user is not None:
             for entry in reversed(self._of_shopper.get(event.user, ())):
                 if event.item_id in entry.items and event.received >= entry.served:
                     found = entry

@@ -19,7 +19,8 @@ class _Line(BaseModel):
     event: str
     time: float
     received: float
-    user: str
+    # None: a shopper without an id, or one whose id could not be hashed.
+    user: str | None
     recommendation_id: str | None = None
     model_version: int | None = None
     variant: str | None = None
