@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pipelines.console import table_console
 from serving.client import Recommendation, RecommenderClient, Tls
 from serving.errors import ClientError
 from tfrec.errors import UserError
@@ -64,9 +65,7 @@ def show(answer: Sequence[Recommendation], *, k: int, as_json: bool, title: str)
     if as_json:
         click.echo(json.dumps([_as_json(item) for item in answer], ensure_ascii=False, indent=2))
         return
-    from rich.console import Console
-
-    Console().print(_table(answer, title))
+    table_console().print(_table(answer, title))
 
 
 def _as_json(item: Recommendation) -> dict[str, Any]:

@@ -72,7 +72,7 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
         Stage(
             "runs",
             "pipelines.runs",
-            "List runs with their metrics, and what their settings differ in.",
+            "List runs with their metrics and differing settings.",
         ),
         Stage("config show", "pipelines.config_show", "Print the effective configuration."),
     ),

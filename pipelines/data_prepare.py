@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from pipelines.console import table_console
 from pipelines.options import config_option, path_option
 from pipelines.running import run
 from tfrec.config import load_config
@@ -36,7 +37,7 @@ def command(events: str, items: str, out: Path, config: Path | None) -> None:
     from tfrec.data.summary import print_summary
 
     dataset = prepare_dataset(events, items, out, settings.data)
-    print_summary(dataset.manifest)
+    print_summary(dataset.manifest, table_console())
     click.echo(f"\nThe data set is in {out}; rejected rows are in {out / 'rejects'}.")
 
 

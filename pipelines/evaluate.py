@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from pipelines.console import table_console
 from pipelines.options import moved_data_option, path_option, trained_run_option
 from pipelines.running import run
 from tfrec.config import load_config
@@ -57,7 +58,7 @@ def command(
     if repeats is not None:
         config = config.model_copy(update={"repeats": repeats})
     report = evaluate_run(trained, split, config, seed=trained.config.seed)
-    report.print()
+    report.print(table_console())
     if json_file is not None:
         report.write(json_file)
         click.echo(f"The figures are in {json_file}.")

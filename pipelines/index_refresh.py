@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipelines.console import table_console
 from pipelines.options import path_option
 from pipelines.running import run
 from tfrec.config import load_config
@@ -49,7 +50,6 @@ def command(models: Path, items: str, config: Path | None) -> None:
 
 
 def _print(refreshed: "Refreshed") -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title="Items", title_justify="left", show_header=False)
@@ -67,7 +67,7 @@ def _print(refreshed: "Refreshed") -> None:
         ("texts encoded", refreshed.encoded),
     ):
         table.add_row(name, f"{count:,}")
-    Console().print(table)
+    table_console().print(table)
 
 
 if __name__ == "__main__":

@@ -2,22 +2,20 @@
 
 import dataclasses
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipelines.console import table_console
 from pipelines.running import run
 from tfrec.training.run_list import MODELS, SCORE, TrainedModel, differing_settings, find_models
 
 RUNS_SIDE_BY_SIDE = 6
-WIDTH_OF_A_LOG = 120
 LOWER_IS_BETTER = ("log_loss", "calibration_error")
 
 
@@ -25,7 +23,7 @@ LOWER_IS_BETTER = ("log_loss", "calibration_error")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path(), metavar="[DIR]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, all settings included.")
 def command(folder: Path, as_json: bool) -> None:
-    """List runs with their metrics, and what their settings differ in.
+    """List runs with their metrics and differing settings.
 
     DIR is searched with the folders below it; it is the current folder by default. A training
     that is going on, or was stopped, is shown with its best validation so far.
@@ -37,8 +35,7 @@ def command(folder: Path, as_json: bool) -> None:
     if not models:
         click.echo(f"There is no run in {folder}. `tfrec train retrieval --out RUN` makes one.")
         return
-    # A log has no width of its own, and 80 columns would fold the values.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_A_LOG)
+    console = table_console()
     for model in MODELS:
         rows = [each for each in models if each.model == model]
         if rows:
