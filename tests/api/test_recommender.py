@@ -8,6 +8,7 @@ import pytest
 import tfrec
 from tests.export.shop import SOLD_OUT
 from tfrec.errors import UserError
+from tfrec.export import exporter
 from tfrec.training.loading import TrainedRun
 
 HISTORY = ["item-01", "item-05", "item-09"]
@@ -135,6 +136,16 @@ class TestRuns:
         assert (split, second_split) == ("valid", "test")
         assert config == expected.evaluation and config.repeats == "count"
         assert second_config == config.model_copy(update={"repeats": "exclude"})
+
+    def test_export_is_that_of_the_command(self, recommender, run_folder, monkeypatch):
+        written = []
+        monkeypatch.setattr(exporter, "export", lambda source, models: written.append(source))
+        recommender.export("models")
+        exporter.export_run(run_folder, "models")
+        mine, theirs = written
+        assert mine.config == theirs.config and mine.origin == theirs.origin
+        assert mine.examples == theirs.examples and mine.items.equals(theirs.items)
+        assert mine.reference.statistics == theirs.reference.statistics
 
     def test_saved_and_loaded_elsewhere(self, recommender, tmp_path):
         saved = recommender.save(tmp_path / "saved")

@@ -5,6 +5,8 @@ import logging
 _NOISE = (
     # Every model has functions of its own, and histories of another length are traced anew.
     "triggered tf.function retracing",
+    # Every export says so three times, and `export` returns the folders.
+    "Assets written to",
     # A training that had ended is opened without its optimiser.
     "being deleted with unrestored values",
     "Value in checkpoint could not be found in the restored object",

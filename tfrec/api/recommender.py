@@ -23,7 +23,7 @@ from tfrec.errors import UserError
 from tfrec.evaluation.report import Report
 from tfrec.export.bundle import Bundle
 from tfrec.export.exportable import Exportable
-from tfrec.export.exporter import Exported, export, exportable_of
+from tfrec.export.exporter import Exported, export_trained, exportable_of
 from tfrec.export.versions import versions_of
 from tfrec.files import atomic_folder, write_json
 from tfrec.training.evaluation import evaluate_run
@@ -306,7 +306,9 @@ class Recommender:
         Raises:
             UserError: if nothing is trained, or the models cannot be written.
         """
-        return export(self._need_models(), Path(models))
+        trained = self._need_run("export")
+        assert self._run is not None
+        return export_trained(self._run, trained, models)
 
     def __repr__(self) -> str:
         if self._trained is not None:

@@ -59,7 +59,26 @@ def export_run(
     Raises:
         UserError: if the run is not whole, or the models cannot be written.
     """
-    run = TrainedRun.open(path, data)
+    return export_trained(path, TrainedRun.open(path, data), models, settings)
+
+
+def export_trained(
+    path: str | Path,
+    run: TrainedRun,
+    models: str | Path,
+    settings: ExperimentConfig | None = None,
+) -> Exported:
+    """Writes the models of an open run as a new version, with their reference statistics.
+
+    Args:
+        path: the run.
+        run: the same, opened.
+        models: the models folder.
+        settings: as in `export_run`.
+
+    Raises:
+        UserError: as `export_run`.
+    """
     source = exportable_of(path, run, settings)
     source = dataclasses.replace(source, reference=reference_of(run, source.config))
     return export(source, Path(models))
