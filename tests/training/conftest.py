@@ -40,7 +40,7 @@ def planted_run(planted, tmp_path_factory) -> PlantedRun:
     run.finish({"valid_ndcg@10": first.best_score}, **first.facts())
     model = load_retrieval(run.path, config, planted.items)
     run = create_run(folder / "run", "ranking", config, planted)
-    second, quality = train_ranking(planted, model, run, config)
+    second, quality = train_ranking(planted, model, run, config, profile=True)
     run.finish(quality, **second.facts())
     return PlantedRun(folder / "run", planted, config, first, second, quality)
 

@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import ROOT
+from tests.monitoring.training.reading import scalars
 from tests.training.conftest import create_run
 from tests.training.planted_shop import small_experiment
 from tfrec.config import EvaluationConfig, dump_config
@@ -181,6 +182,12 @@ def test_a_trained_text_encoder_is_validated_and_kept_as_it_serves(planted, tmp_
     kept = tf.train.load_checkpoint(last).get_tensor(name)[1:]
     np.testing.assert_allclose(kept, encode_all(encoder, texts), atol=1e-6)
     assert np.abs(kept - item_text_vectors(planted, config.text)).max() > 0.01
+    # TensorBoard shows how far the text tower has moved.
+    found = scalars(run.path / "logs")
+    (layer,) = [tag for tag in found if tag.startswith("text_drift/weights_")]
+    for tag in ("text_drift/mean_of_vectors", layer):
+        assert found[tag][0] == pytest.approx(0, abs=1e-6)
+        assert found[tag][summary.steps] > 1e-5
 
 
 class TestOnlyRePurchases:

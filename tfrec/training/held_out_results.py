@@ -78,14 +78,21 @@ class HeldOutMode:
         return measure("ranking", self.cases, ranks, self._top(values, self._rows), self._config)
 
     def top(self, values: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """Returns int32 `[positions, 10]`, the first items of the lists of some cases."""
+        """Returns int32 `[positions, 10]`, the first items of the lists of some cases, 0 pads."""
         return self._top(values, self._rows[positions], positions)
 
     def _top(
         self, values: np.ndarray, rows: np.ndarray, positions: np.ndarray | slice = slice(None)
     ) -> np.ndarray:
-        order = np.argsort(-values[rows], axis=1, kind="stable")[:, :CUTOFF]
-        return np.take_along_axis(self._items[positions], order, axis=1)
+        own, items = values[rows], self._items[positions]
+        order = np.argsort(-own, axis=1, kind="stable")[:, :CUTOFF]
+        lists = np.zeros((len(rows), CUTOFF), np.int32)
+        lists[:, : order.shape[1]] = np.where(
+            np.isneginf(np.take_along_axis(own, order, axis=1)),
+            0,
+            np.take_along_axis(items, order, axis=1),
+        )
+        return lists
 
 
 def held_out_modes(

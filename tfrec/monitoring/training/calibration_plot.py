@@ -5,7 +5,7 @@ import io
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from tfrec.evaluation.calibration import CalibrationCurve
 
@@ -15,6 +15,7 @@ RARE = 0.2
 """Below this largest probability of a bin, the axes are logarithmic."""
 
 BARS = 40
+TICKS = [digit * 10.0**power for power in range(-6, 0) for digit in (1, 2, 5)]
 
 
 def plot_calibration(name: str, curve: CalibrationCurve, probabilities: np.ndarray) -> bytes:
@@ -49,7 +50,11 @@ def plot_calibration(name: str, curve: CalibrationCurve, probabilities: np.ndarr
     below.set(xlabel="predicted probability", ylabel="examples", xlim=(smallest, largest))
     if rare:
         above.set(xscale="log", yscale="log")
+        ticks = [tick for tick in TICKS if smallest <= tick <= largest]
         for axis in (above.xaxis, above.yaxis, below.xaxis):
+            axis.set_major_locator(FixedLocator(ticks))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            # A logarithmic axis would make dozens of them, which take most of the drawing.
             axis.set_minor_locator(NullLocator())
     file = io.BytesIO()
     figure.savefig(file, format="png")
