@@ -1,25 +1,11 @@
 """Servers and stubs for the serving tests; those of the contract lie in `conformance`."""
 
-import os
-
 import grpc
 import pytest
 
 from serving.client import RecommenderClient
 from serving.process import start_server
 from tests.serving import tiny_models
-
-ADDRESS_VARIABLE = "TFREC_TFS_ADDRESS"
-
-
-def pytest_terminal_summary(terminalreporter):
-    address = os.environ.get(ADDRESS_VARIABLE)
-    terminalreporter.write_line(
-        f"serving conformance: tested against the server at {address}"
-        if address
-        else "serving conformance: tested against the embedded server, not the official one "
-        f"({ADDRESS_VARIABLE} is not set)"
-    )
 
 
 @pytest.fixture(scope="session")

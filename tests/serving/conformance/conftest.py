@@ -24,7 +24,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.serving.conftest import ADDRESS_VARIABLE, Stubs
+from tests.conftest import ADDRESS_VARIABLE
+from tests.serving.conftest import Stubs
 
 REST_VARIABLE = "TFREC_TFS_REST_ADDRESS"
 MODELS_VARIABLE = "TFREC_TFS_MODELS"

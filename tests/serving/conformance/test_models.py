@@ -9,7 +9,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
-from tests.serving.conformance.conftest import ADDRESS_VARIABLE, GOOD
+from tests.conftest import ADDRESS_VARIABLE
+from tests.serving.conformance.conftest import GOOD
 from tests.serving.conformance.messages import metadata, reload, status
 from tests.serving.conftest import predict_request
 
