@@ -14,7 +14,8 @@ STATES = {0: "unknown", 10: "start", 20: "loading", 30: "available", 40: "unload
 def recommendations(outputs: Mapping[str, Any], k: int) -> tuple[Recommendation, ...]:
     """Reads the first row of an answer, at most `k` items; "" ids are padding."""
     ids = tensors.values_of(outputs["item_id"])
-    scores = tensors.values_of(outputs["score"])
+    # A server that batches pads shorter candidate lists, and their scores come back padded, too.
+    scores = tensors.values_of(outputs["score"])[: len(ids)]
     reasons = tensors.values_of(outputs["reason_item_id"]) if "reason_item_id" in outputs else None
     probabilities = {
         name.removeprefix(PROBABILITY_PREFIX): tensors.values_of(proto)

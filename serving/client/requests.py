@@ -33,7 +33,10 @@ def price(value: float | None) -> Any:
 def history(
     items: Sequence[str], events: Sequence[str] | None, timestamps: Sequence[int] | None
 ) -> dict[str, Any]:
-    """Returns the three history tensors, each [1, L] with L at least 1.
+    """Returns the three history tensors, each [1, 1 + L]; the first event is blank.
+
+    Models skip it. The official server pads a shorter history of a batch with copies of its first
+    event, which must not be a real one.
 
     Raises:
         InvalidRequestError: if their lengths differ, or a single string was given for a list.
@@ -46,9 +49,9 @@ def history(
                 f"{name} should have one entry an item of the history: {len(items)}, "
                 f"not {len(values)}"
             )
-    times = list(timestamps) if timestamps else [0] * max(1, len(items))
+    times = [0, *(timestamps or [0] * len(items))]
     return {
-        "history_item_id": row(items),
-        "history_event": row(events or [""] * len(items)),
+        "history_item_id": row(["", *items]),
+        "history_event": row(["", *(events or [""] * len(items))]),
         "history_timestamp": tensors.make(tensors.DT_INT64, [1, len(times)], times),
     }

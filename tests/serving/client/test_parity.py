@@ -14,10 +14,11 @@ from tests.serving.client.recording import AsyncRecorder, Recorder
 HISTORY = ["B1", "zz", "A1"]
 EVENTS = ["view", "", "purchase"]
 TIMES = [1, 2, 3]
+# A blank event first: what the official server pads a history with when it batches.
 HISTORY_INPUTS = {
-    "history_item_id": [HISTORY],
-    "history_event": [EVENTS],
-    "history_timestamp": np.array([TIMES], np.int64),
+    "history_item_id": [["", *HISTORY]],
+    "history_event": [["", *EVENTS]],
+    "history_timestamp": np.array([[0, *TIMES]], np.int64),
 }
 COUNTRY = {"context_country": ["France"]}
 SHOPPER = HISTORY_INPUTS | COUNTRY
