@@ -76,7 +76,7 @@ def _ops(models: Path, requests: list[bytes]) -> dict[str, float]:
 
     spent: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as scratch:
-        model = InProcess(copy_newest(models, Path(scratch)) / "recommender" / "1")
+        model = InProcess(copy_newest(models, Path(scratch)) / "recommender" / "1", threads=1)
         for counts in (False, True):
             for request in requests:
                 ops = model.microseconds_by_op(model.feeds(request))
