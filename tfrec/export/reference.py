@@ -19,11 +19,12 @@ from tfrec.monitoring.drift.reference import (
     usual_windows,
 )
 from tfrec.monitoring.live.served import PLACES
+from tfrec.progress import progress
 from tfrec.towers.histories import pad_histories
 from tfrec.training.loading import TrainedRun
 
 SHOPPERS = 500
-SHOPPERS_A_BATCH = 64
+SHOPPERS_A_BATCH = 50
 
 
 def reference_of(run: TrainedRun, config: ExperimentConfig) -> Reference:
@@ -114,11 +115,15 @@ def _served(
     available = tf.constant(np.append(False, dataset.items["available"].to_numpy(bool)))
     hide = config.evaluation.repeats == "exclude"
     recommend = tf.function(recommender.recommend, reduce_retracing=True)
+    # One width for all: another one in each batch would have the graph made anew.
+    everybody = pad_histories(histories, max(1, int(histories.lengths.max(initial=0))))
     items, scores = [], []
-    for start in range(0, len(histories), SHOPPERS_A_BATCH):
-        part = histories.select(np.arange(start, min(start + SHOPPERS_A_BATCH, len(histories))))
-        history = pad_histories(part, max(1, int(part.lengths.max(initial=0))))
-        hidden = history["item"] if hide else tf.zeros([len(part), 1], tf.int64)
+    starts = range(0, len(histories), SHOPPERS_A_BATCH)
+    for start in progress(starts, description="Asking for the reference", unit="batch"):
+        history = {
+            name: values[start : start + SHOPPERS_A_BATCH] for name, values in everybody.items()
+        }
+        hidden = history["item"] if hide else tf.zeros_like(history["item"][:, :1])
         found, values, _ = recommend(history, hidden, available)
         items.append(found[:, :PLACES].numpy())
         scores.append(values[:, :PLACES].numpy())

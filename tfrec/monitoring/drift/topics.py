@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from itertools import chain
 
 import numpy as np
 from scipy.cluster.vq import kmeans2
@@ -30,8 +31,8 @@ def find_topics(
     count = int(np.clip(np.sqrt(len(vectors)) / 2, 1, min(MOST_TOPICS, len(vectors))))
     _, topic = kmeans2(vectors.astype(np.float64), count, minit="++", rng=seed)
     used, topic = np.unique(topic, return_inverse=True)
-    words = [Counter(set(_WORD.findall(title.lower()))) for title in titles]
-    everywhere: Counter[str] = sum(words, Counter())
+    words = [set(_WORD.findall(title.lower())) for title in titles]
+    everywhere = Counter(chain.from_iterable(words))
     names = [
         _name([words[item] for item in np.flatnonzero(topic == number)], everywhere, len(titles))
         for number in range(len(used))
@@ -41,9 +42,9 @@ def find_topics(
     ]
 
 
-def _name(words: list[Counter[str]], everywhere: Counter[str], items: int) -> str:
+def _name(words: list[set[str]], everywhere: Counter[str], items: int) -> str:
     """Returns the words whose share of the group's titles exceeds that of all titles the most."""
-    inside: Counter[str] = sum(words, Counter())
+    inside = Counter(chain.from_iterable(words))
     excess = {word: count / len(words) - everywhere[word] / items for word, count in inside.items()}
     best = sorted(excess, key=lambda word: (-excess[word], word))[:WORDS]
     return ", ".join(word for word in best if excess[word] > 0)

@@ -28,21 +28,18 @@ class Fetched:
     seconds: float
 
 
-def fetch_all(
-    urls: Mapping[str, str], timeout: float, headers: Mapping[str, str] | None = None
-) -> dict[str, Fetched]:
+def fetch_all(urls: Mapping[str, str], timeout: float) -> dict[str, Fetched]:
     """Gets several pages at once; none keeps the others waiting, or takes longer than `timeout`.
 
     Args:
         urls: addresses by any name.
         timeout: seconds for a whole call, its last byte included.
-        headers: sent with every request.
     """
     if not urls:
         return {}
     # In a thread of its own, because a notebook's thread has a loop already.
     with ThreadPoolExecutor(1) as pool:
-        calls = _fetch_all(dict(urls), timeout, dict(headers or {}))
+        calls = _fetch_all(dict(urls), timeout)
         return pool.submit(asyncio.run, calls).result()
 
 
@@ -51,11 +48,9 @@ def post_json(url: str, body: Any, timeout: float) -> str:
     return asyncio.run(_post(url, json.dumps(body, ensure_ascii=False), timeout))
 
 
-async def _fetch_all(
-    urls: dict[str, str], timeout: float, headers: dict[str, str]
-) -> dict[str, Fetched]:
+async def _fetch_all(urls: dict[str, str], timeout: float) -> dict[str, Fetched]:
     limit = aiohttp.ClientTimeout(total=timeout)
-    async with aiohttp.ClientSession(timeout=limit, headers=headers) as session:
+    async with aiohttp.ClientSession(timeout=limit) as session:
         answers = await asyncio.gather(*(_fetch(session, url) for url in urls.values()))
     return dict(zip(urls, answers, strict=True))
 

@@ -61,14 +61,12 @@ class Sources:
         versions: asks for the versions of the served models; may raise.
         event_log: folder of the gateway's event log.
         reference: gives the reference statistics of the newest export; None if it has none.
-        headers: sent when a page is asked for.
     """
 
     pages: Mapping[str, str]
     versions: Callable[[], Sequence[VersionState]] | None = None
     event_log: Path | None = None
     reference: Callable[[], Reference | None] | None = None
-    headers: Mapping[str, str] | None = None
 
 
 class Monitor:
@@ -178,7 +176,7 @@ class Monitor:
     def _look_at_pages(
         self, seconds: float, scalars: dict[str, float], histograms: Histograms
     ) -> None:
-        pages = self._fetch(self.sources.pages, self.config.timeout_seconds, self.sources.headers)
+        pages = self._fetch(self.sources.pages, self.config.timeout_seconds)
         for name, fetched in pages.items():
             found, drawn, wrong = self._endpoints[name].look(fetched, seconds)
             scalars |= found
