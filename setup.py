@@ -63,5 +63,7 @@ setup(
         "tqdm>=4.66",
         "uvicorn>=0.32",
     ],
+    # To open notebooks/ in a browser; the tests run them without.
+    extras_require={"notebooks": ["jupyterlab>=4.2"]},
     entry_points={"console_scripts": ["tfrec=pipelines.cli:main"]},
 )

@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 from tests.test_architecture import imports, sources
 
 PACKAGES = ("tfrec", "pipelines", "serving")
-OWN = {*PACKAGES, "tests", "benchmarks"}
+OWN = {*PACKAGES, "tests", "benchmarks", "notebooks"}
 # Run by hand after a change of what they compile; the result is committed.
 DEVELOPMENT_SCRIPTS = {"serving/protos/compile.py"}
 
