@@ -120,3 +120,19 @@ def test_importing_and_opening_needs_no_tensorflow(dataset, run_python):
     process = run_python("-c", code)
     assert process.returncode == 0, process.stderr
     assert process.stdout.split() == ["False", dataset.checksum]
+
+
+def test_the_log_before_a_split_ends_with_the_one_before_it(dataset):
+    train, valid = dataset.histories("train"), dataset.histories("valid")
+    assert dataset.log_before("valid") is train
+    log = dataset.log_before("test")
+    assert len(log.item) == len(train.item) + len(valid.target_item) > len(train.item)
+    assert log.timestamp.max() < dataset.histories("test").target_timestamp.min()
+    with pytest.raises(ValueError, match=r"should be 'valid' or 'test'\. Received: split='train'"):
+        dataset.log_before("train")
+
+
+def test_a_leave_one_out_split_has_no_later_log(tmp_path):
+    config = small_config().model_copy(update={"split": "leave_one_out"})
+    dataset = prepare_dataset(*write_small(tmp_path / "raw"), tmp_path / "out", config)
+    assert dataset.log_before("test") is dataset.histories("train")

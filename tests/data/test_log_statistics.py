@@ -21,7 +21,7 @@ def make_dataset(pasts, num_items, days=None, return_event=2):
         num_items=num_items,
         target_event_indices=[1],
         return_event_index=return_event,
-        histories=lambda split: {"train": histories}[split],
+        log_before=lambda split: {"valid": histories}[split],
     )
 
 

@@ -1,4 +1,5 @@
 import errno
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -114,3 +115,17 @@ def test_a_full_disk_is_an_os_error_that_says_so(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no space left") as caught:
         write_histories(tmp_path / "train", histories([1], [0]), shards=1, targets=False)
     assert caught.value.errno == errno.ENOSPC
+
+
+def test_targets_follow_their_shoppers_events():
+    past = replace(histories([2, 0, 1], [0, 0, 0]), user=np.array(["b", "a", "c"]))
+    later = replace(histories([5, 5, 1], [1, 2, 1], seed=1), user=np.array(["a", "d", "b"]))
+    log = past.followed_by_targets(later)
+    assert log.user.tolist() == ["b", "a", "c", "d"]
+    assert log.lengths.tolist() == [3, 1, 1, 2]
+    order = [past.item[:2], later.target_item[3:], later.target_item[:1], past.item[2:]]
+    assert log.item.tolist() == [*np.concatenate(order), *later.target_item[1:3]]
+    assert log.timestamp[2] == later.target_timestamp[3]
+    assert log.event[4] == past.event[2]
+    assert log.value[[0, 2]].tolist() == [past.value[0], 1.0]
+    assert not log.target_item.size and log.target_offsets.tolist() == [0] * 5

@@ -52,6 +52,10 @@ class SmallShop:
     def histories(self, split):
         return self.splits[split]
 
+    def log_before(self, split):
+        train = self.splits["train"]
+        return train if split == "valid" else train.followed_by_targets(self.splits["valid"])
+
     @property
     def items(self):
         train = self.splits["train"]

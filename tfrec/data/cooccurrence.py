@@ -4,6 +4,8 @@ The ItemKNN baseline, the memory of the retrieval model and the features of the 
 read these counts.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import sparse
 
@@ -11,6 +13,39 @@ from tfrec.data.records import Histories
 
 BLOCK = 1024
 """Items whose common shoppers are held at once where only their neighbours are kept."""
+
+
+@dataclass(frozen=True)
+class ItemKNNSettings:
+    """What can be tuned of a neighbourhood model.
+
+    Attributes:
+        neighbours: most similar items kept for every item, itself not counted; None keeps all.
+        shrinkage: added to the denominator of the cosine, in shoppers.
+        length_exponent: a shopper of ``n`` items weighs ``n ** -length_exponent`` in the
+            similarities, so that a wholesaler who buys everything links less.
+        decay: an event of the history weighs `decay` times the event after it.
+        self_weight: factor on an item's similarity to itself. It matters only where
+            re-purchases count.
+    """
+
+    neighbours: int | None = None
+    shrinkage: float = 50.0
+    length_exponent: float = 0.5
+    decay: float = 1.0
+    self_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.neighbours is not None and self.neighbours < 0:
+            raise ValueError(
+                f"`neighbours` should not be negative. Received: neighbours={self.neighbours}"
+            )
+        if self.shrinkage < 0:
+            raise ValueError(
+                f"`shrinkage` should not be negative. Received: shrinkage={self.shrinkage}"
+            )
+        if not 0 < self.decay <= 1:
+            raise ValueError(f"`decay` should lie in (0, 1]. Received: decay={self.decay}")
 
 
 def history_matrix(
@@ -95,6 +130,22 @@ def nearest(
     return sparse.csr_matrix(
         (similarity.data[kept], similarity.indices[kept], offsets), shape=common.shape
     )
+
+
+def item_similarity(common: sparse.csr_matrix, settings: ItemKNNSettings) -> sparse.csr_matrix:
+    """Returns the similarities of a neighbourhood model.
+
+    Args:
+        common: from `common_shoppers` with the settings' length exponent.
+        settings: neighbours, shrinkage and the weight of an item's similarity to itself.
+
+    Returns:
+        float32 sparse, of the shape of `common`; see `nearest`.
+    """
+    similarity = nearest(common, neighbours=settings.neighbours, shrinkage=settings.shrinkage)
+    if settings.self_weight != 1.0:
+        similarity.setdiag(similarity.diagonal() * np.float32(settings.self_weight))
+    return similarity
 
 
 def neighbour_table(chosen: sparse.csr_matrix, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -163,6 +163,23 @@ class PreparedDataset(Displayed):
             self._histories[split] = histories
         return histories
 
+    def log_before(self, split: str) -> Histories:
+        """Returns every shopper's events before the period of a split.
+
+        What is counted from the log, such as popularity, may know that much when the split is
+        predicted: a shop knows it too. A leave-one-out split has no period, as each shopper has a
+        last event of his own; there it is the train split for both, as in published figures.
+
+        Args:
+            split: `valid` or `test`.
+        """
+        if split not in ("valid", "test"):
+            raise ValueError(f"`split` should be 'valid' or 'test'. Received: split={split!r}")
+        train = self.histories("train")
+        if split == "valid" or self.manifest.config.split == "leave_one_out":
+            return train
+        return train.followed_by_targets(self.histories("valid"))
+
     def item_index(self) -> dict[str, int]:
         """Returns the item index (from 1) of every item id."""
         return {item: i for i, item in enumerate(self.items["item_id"], start=1)}

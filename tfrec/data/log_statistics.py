@@ -7,10 +7,10 @@ import numpy as np
 
 from tfrec.data.cooccurrence import history_matrix, neighbour_table
 from tfrec.data.dataset import PreparedDataset
+from tfrec.data.item_counts import SECONDS_PER_DAY, item_counts
 from tfrec.data.records import Histories
 from tfrec.files import atomic_file
 
-SECONDS_PER_DAY = 86_400
 RECENT_DAYS = 30
 RETURN_PRIOR = 20.0
 ITEM_STATISTICS = ("log_count", "log_recent_count", "trend", "log_age_days", "return_rate")
@@ -32,18 +32,20 @@ class LogStatistics:
     items: np.ndarray
 
     @classmethod
-    def build(cls, dataset: PreparedDataset, neighbours: int) -> "LogStatistics":
-        """Computes the statistics from the train split.
+    def build(
+        cls, dataset: PreparedDataset, neighbours: int, *, before: str = "valid"
+    ) -> "LogStatistics":
+        """Computes the statistics of the log.
 
         Args:
             dataset: the prepared data set.
             neighbours: how many neighbours to keep of each item.
+            before: the split, `valid` or `test`, that the log ends before.
         """
-        histories = dataset.histories("train")
+        histories = dataset.log_before(before)
         targets = dataset.target_event_indices
         chosen = history_matrix(histories, dataset.num_items + 1, events=targets)
-        hits = np.isin(histories.event, targets)
-        return cls(*neighbour_table(chosen, neighbours), _item_statistics(histories, hits, dataset))
+        return cls(*neighbour_table(chosen, neighbours), _item_statistics(histories, dataset))
 
     def save(self, path: Path) -> None:
         """Writes the arrays to the file `path`, atomically."""
@@ -80,21 +82,17 @@ def _typical_item(items: np.ndarray) -> np.ndarray:
     return typical.astype(np.float32)
 
 
-def _item_statistics(
-    histories: Histories, hits: np.ndarray, dataset: PreparedDataset
-) -> np.ndarray:
-    size = dataset.num_items + 1
-    count = np.bincount(histories.item[hits], minlength=size).astype(np.float64)
+def _item_statistics(histories: Histories, dataset: PreparedDataset) -> np.ndarray:
+    size, targets = dataset.num_items + 1, dataset.target_event_indices
+    count = item_counts(histories, size, targets)
+    recent_count = item_counts(histories, size, targets, days=RECENT_DAYS)
     end = int(histories.timestamp.max(initial=0))
-    recent = hits & (histories.timestamp > end - RECENT_DAYS * SECONDS_PER_DAY)
-    recent_count = np.bincount(histories.item[recent], minlength=size).astype(np.float64)
     first = np.full(size, end, np.int64)
     np.minimum.at(first, histories.item, histories.timestamp)
     age_days = (end - first) / SECONDS_PER_DAY
     returned = np.zeros(size)
     if dataset.return_event_index is not None:
-        returns = histories.event == dataset.return_event_index
-        returned = np.bincount(histories.item[returns], minlength=size).astype(np.float64)
+        returned = item_counts(histories, size, [dataset.return_event_index])
     overall = returned.sum() / max(count.sum(), 1.0)
     expected_recent = count * RECENT_DAYS / np.maximum(age_days, RECENT_DAYS)
     columns = [

@@ -83,6 +83,42 @@ class Histories:
         """Returns where the targets of shopper `i` are in the flat target arrays."""
         return slice(int(self.target_offsets[i]), int(self.target_offsets[i + 1]))
 
+    def followed_by_targets(self, later: "Histories") -> "Histories":
+        """Returns these shoppers with what `later` holds as targets after their events.
+
+        Shoppers that only `later` has come at the end. Targets carry neither value nor context,
+        so the values of theirs are 1 and there is no context.
+
+        Args:
+            later: shoppers of a later split.
+        """
+        new = later.user[~np.isin(later.user, self.user)]
+        users = np.concatenate([self.user, new])
+        order = np.argsort(users, kind="stable")
+        place = order[np.searchsorted(users, later.user, sorter=order)]
+        owner = np.concatenate(
+            [
+                np.repeat(np.arange(len(self)), self.lengths),
+                np.repeat(place, np.diff(later.target_offsets)),
+            ]
+        )
+        rows = np.argsort(owner, kind="stable")
+        sizes = np.bincount(owner, minlength=len(users))
+        none = np.zeros(0, np.int64)
+        return Histories(
+            user=users,
+            offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+            item=np.concatenate([self.item, later.target_item])[rows],
+            event=np.concatenate([self.event, later.target_event])[rows],
+            timestamp=np.concatenate([self.timestamp, later.target_timestamp])[rows],
+            value=np.concatenate([self.value, np.ones(len(later.target_item), np.float32)])[rows],
+            context={},
+            target_offsets=np.zeros(len(users) + 1, np.int64),
+            target_item=none.astype(np.int32),
+            target_event=none.astype(np.int32),
+            target_timestamp=none,
+        )
+
     def select(self, indices: np.ndarray) -> "Histories":
         """Returns the shoppers at `indices` (int `[S]`), in that order."""
         indices = np.asarray(indices, dtype=np.int64)

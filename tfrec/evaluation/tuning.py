@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfrec.config import EvaluationConfig
+from tfrec.data.cooccurrence import ItemKNNSettings
 from tfrec.evaluation.baselines import ItemKNN, Popularity, TextKNN
-from tfrec.evaluation.baselines.item_knn import ItemKNNFitter, ItemKNNSettings
+from tfrec.evaluation.baselines.item_knn import ItemKNNFitter
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.metrics import ndcg
 from tfrec.evaluation.protocol import Scorer, rank
@@ -26,6 +27,7 @@ ITEM_KNN_OPTIONS: dict[str, Sequence[Any]] = {
     "decay": (1.0, 0.995, 0.98, 0.9, 0.8),
 }
 SELF_WEIGHTS = (1.0, 4.0, 16.0, 64.0)
+POPULARITY_OPTIONS: dict[str, Sequence[Any]] = {"days": (None, 7, 30, 90)}
 TEXT_KNN_OPTIONS: dict[str, Sequence[Any]] = {"decay": (0.5, 0.7, 0.9, 0.97, 1.0)}
 
 CUTOFF = 20
@@ -43,24 +45,31 @@ def tuned_baselines(
     config: EvaluationConfig,
     text_vectors: np.ndarray | None = None,
     *,
+    before: str = "valid",
     seed: int = 0,
 ) -> list[Scorer]:
     """Returns popularity, ItemKNN and, with text vectors, TextKNN for a data set.
 
-    ItemKNN and TextKNN are tuned on validation shoppers for the way that `config` treats
-    repeats. All are fitted to the train split only, as the models are.
+    All are tuned on validation shoppers for the way that `config` treats repeats, and are then
+    fitted to the log before the split that they are to predict.
 
     Args:
         dataset: the prepared data set.
         config: its `repeats` is used.
         text_vectors: float `[num_items, dimension]`, or None.
+        before: that split, `valid` or `test`.
         seed: seed of the draw of validation shoppers.
 
     Raises:
         UserError: if the validation split has no targets.
     """
     cases = tuning_cases(dataset, config, seed=seed)
-    scorers: list[Scorer] = [Popularity.fit(dataset), tune_item_knn(dataset, cases)]
+    popularity = tune_popularity(dataset, cases)
+    item_knn = tune_item_knn(dataset, cases)
+    scorers: list[Scorer] = [
+        Popularity.fit(dataset, days=popularity, before=before),
+        ItemKNN.fit(dataset, item_knn, before=before),
+    ]
     if text_vectors is not None:
         scorers.append(tune_text_knn(dataset, text_vectors, cases))
     return scorers
@@ -75,8 +84,20 @@ def tuning_cases(dataset: "PreparedDataset", config: EvaluationConfig, *, seed: 
     return cases.select(np.sort(drawn))
 
 
-def tune_item_knn(dataset: "PreparedDataset", cases: Cases) -> ItemKNN:
-    """Returns ItemKNN with the settings that do best on validation cases."""
+def tune_popularity(dataset: "PreparedDataset", cases: Cases) -> int | None:
+    """Returns the last days whose sales do best on validation cases; None for all."""
+    best = _tune(
+        "popularity",
+        lambda settings: Popularity.fit(dataset, **settings),
+        {"days": None},
+        POPULARITY_OPTIONS,
+        cases,
+    )
+    return best["days"]
+
+
+def tune_item_knn(dataset: "PreparedDataset", cases: Cases) -> ItemKNNSettings:
+    """Returns the settings of ItemKNN that do best on validation cases."""
     fitter = ItemKNNFitter(dataset)
     options = dict(ITEM_KNN_OPTIONS)
     if cases.repeats == "count":
@@ -88,7 +109,7 @@ def tune_item_knn(dataset: "PreparedDataset", cases: Cases) -> ItemKNN:
         options,
         cases,
     )
-    return fitter.fit(ItemKNNSettings(**best))
+    return ItemKNNSettings(**best)
 
 
 def tune_text_knn(dataset: "PreparedDataset", text_vectors: np.ndarray, cases: Cases) -> TextKNN:
