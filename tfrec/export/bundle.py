@@ -20,7 +20,13 @@ from tfrec.models.retrieval import RetrievalModel
 from tfrec.progress import progress
 from tfrec.training.ranking import FEATURES, STATISTICS, load_ranker
 from tfrec.training.ranking import WEIGHTS as RANKING_WEIGHTS
-from tfrec.training.retrieval import SPEC, VECTORS, load_retrieval, load_text_vectors
+from tfrec.training.retrieval import (
+    NEIGHBOURHOOD,
+    SPEC,
+    VECTORS,
+    load_retrieval,
+    load_text_vectors,
+)
 from tfrec.training.retrieval import WEIGHTS as RETRIEVAL_WEIGHTS
 from tfrec.training.run import CONFIG, RECORD
 
@@ -29,7 +35,7 @@ CONTENT = "bundle.json"
 EXAMPLES = "examples.json"
 RETRIEVAL, RANKING = "retrieval", "ranking"
 FORMAT = 1
-_RETRIEVAL_FILES = (RECORD, SPEC, f"{RETRIEVAL_WEIGHTS}.*")
+_RETRIEVAL_FILES = (RECORD, SPEC, NEIGHBOURHOOD, f"{RETRIEVAL_WEIGHTS}.*")
 _RANKING_FILES = (RECORD, FEATURES, STATISTICS, f"{RANKING_WEIGHTS}.*")
 
 

@@ -45,6 +45,8 @@ class Retriever(tf.Module):
                 recent["event"][..., tf.newaxis] == self.model.spec.target_event_indices, axis=-1
             )
             scores += self.model.memory(recent["item"], hits, size)
+        if self.model.trend is not None:
+            scores += self.model.trend(size)
         return scores
 
     def _query_vectors(self, recent: History) -> tf.Tensor:

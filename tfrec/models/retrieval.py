@@ -7,6 +7,14 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from tfrec.config import RetrievalConfig
+from tfrec.data.cooccurrence import (
+    ItemKNNSettings,
+    common_shoppers,
+    history_matrix,
+    item_similarity,
+)
+from tfrec.data.item_counts import log_counts
+from tfrec.data.records import Histories
 from tfrec.models.losses import CatalogueSoftmax
 from tfrec.towers.catalogue import Catalogue
 from tfrec.towers.item import ItemTower
@@ -14,6 +22,7 @@ from tfrec.towers.memory import CooccurrenceMemory
 from tfrec.towers.query import QueryTower
 from tfrec.towers.repeats import RepeatBonus
 from tfrec.towers.spec import DataSpec
+from tfrec.towers.trend import PopularityTrend
 
 
 class RetrievalModel(tfrs.models.Model):
@@ -26,6 +35,9 @@ class RetrievalModel(tfrs.models.Model):
         item_frequency: float `[num_items + 1]`, share of each item among the training targets;
             the sampling probability that the logQ correction needs. Only for training.
         precision: Keras dtype policy of the towers.
+
+    Attributes:
+        neighbourhood: the settings that the memory is counted with.
     """
 
     def __init__(
@@ -71,6 +83,12 @@ class RetrievalModel(tfrs.models.Model):
             if config.memory_neighbours
             else None
         )
+        self.trend = (
+            PopularityTrend(spec.num_ids, len(self.trend_windows), name="trend")
+            if config.trend_days
+            else None
+        )
+        self.neighbourhood = ItemKNNSettings()
         self._item_frequency = (
             None if item_frequency is None else tf.constant(item_frequency, tf.float32)
         )
@@ -80,6 +98,11 @@ class RetrievalModel(tfrs.models.Model):
         )
 
     @property
+    def trend_windows(self) -> list[int | None]:
+        """The windows of `trend` in days; None is the whole log."""
+        return [*self.config.trend_days, None]
+
+    @property
     def parts(self) -> dict[str, Any]:
         """The parts that hold trained weights, by the names they are saved under."""
         parts = {
@@ -87,6 +110,7 @@ class RetrievalModel(tfrs.models.Model):
             "query_tower": self.query_tower,
             "repeat_bonus": self.repeat_bonus,
             "memory": self.memory,
+            "trend": self.trend,
             "text_encoder": self.catalogue.text_encoder,
         }
         return {name: part for name, part in parts.items() if part is not None}
@@ -99,6 +123,26 @@ class RetrievalModel(tfrs.models.Model):
         self.query_vectors(inputs, self.item_vectors())
         if self.repeat_bonus is not None:
             self.repeat_bonus(one, one, one[0], self.catalogue.num_items + 1)
+
+    def count(self, log: Histories) -> None:
+        """Counts the memory and the trend anew.
+
+        Both hold what the log says and nothing that was trained, so that a model can know
+        yesterday's sales without training.
+
+        Args:
+            log: every shopper's events up to now.
+        """
+        width, events = self.spec.num_ids + 1, self.spec.target_event_indices
+        if self.memory is not None:
+            settings = self.neighbourhood
+            common = common_shoppers(
+                history_matrix(log, width, events=events),
+                length_exponent=settings.length_exponent,
+            )
+            self.memory.fill(item_similarity(common, settings), settings.decay)
+        if self.trend is not None:
+            self.trend.fill(log_counts(log, width, events, self.trend_windows))
 
     def item_vectors(self, training: bool = False) -> tf.Tensor:
         """Returns the unit vectors of all items: `[num_items + 1, dimension]`, row 0 unused."""

@@ -46,6 +46,11 @@ class CooccurrenceMemory(tf.keras.layers.Layer):
             name=name, shape=shape, dtype=dtype, initializer="zeros", trainable=False
         )
 
+    @property
+    def counted(self) -> list[tf.Variable]:
+        """The variables that are counted from the log."""
+        return [self.nearest, self.similarity]
+
     def fill(self, similarity: scipy.sparse.csr_matrix, decay: float) -> None:
         """Takes over the largest similarities of every item.
 

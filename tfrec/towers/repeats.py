@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfrec.data.log_statistics import SECONDS_PER_DAY
+from tfrec.data.item_counts import SECONDS_PER_DAY
 
 NUM_BUCKETS = 16
 

@@ -12,8 +12,9 @@ from tfrec.training.loading import TrainedRun
 def evaluate_run(run: TrainedRun, split: str, config: EvaluationConfig, seed: int) -> Report:
     """Returns the report of the run's models and of the baselines, all on the same shoppers.
 
-    On the split `valid`, where the ranking model was trained, only the shoppers held out from
-    that training are evaluated.
+    Models and baselines know the log before the split and nothing after. On the split `valid`,
+    where the ranking model was trained, only the shoppers held out from that training are
+    evaluated.
 
     Args:
         run: the trained run.
@@ -25,6 +26,8 @@ def evaluate_run(run: TrainedRun, split: str, config: EvaluationConfig, seed: in
         UserError: if there is no such split.
     """
     subset = None
+    if split in ("valid", "test"):
+        run.count_before(split)
     if split == "valid" and run.ranker is not None:
         held_out = holdout_shoppers(run.dataset.histories("valid"), run.config.ranking.holdout)
         subset = np.flatnonzero(held_out)
@@ -33,7 +36,7 @@ def evaluate_run(run: TrainedRun, split: str, config: EvaluationConfig, seed: in
     recommender = run.recommender()
     if recommender is not None:
         scorers.append(TwoStageScorer(recommender, hide_history=config.repeats == "exclude"))
-    scorers += tuned_baselines(run.dataset, config, run.text_vectors, seed=seed)
+    scorers += tuned_baselines(run.dataset, config, run.text_vectors, before=split, seed=seed)
     return Report(
         [
             evaluate(

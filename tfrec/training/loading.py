@@ -7,6 +7,7 @@ import numpy as np
 
 from tfrec.config import ExperimentConfig
 from tfrec.data.dataset import PreparedDataset
+from tfrec.data.log_statistics import LogStatistics
 from tfrec.errors import UserError
 from tfrec.models.recommender import Ranker, Recommender, Retriever
 from tfrec.models.retrieval import RetrievalModel
@@ -15,7 +16,7 @@ from tfrec.training.retrieval import load_retrieval, load_text_vectors
 from tfrec.training.run import RunDirectory
 
 
-@dataclass(frozen=True)
+@dataclass
 class TrainedRun:
     """The data set and the models of a run.
 
@@ -26,6 +27,7 @@ class TrainedRun:
         text_vectors: float32 `[num_items, text_dimension]`.
         retrieval: the retrieval model.
         ranker: the ranking model with its features, or `None` where the run has none.
+        counted_before: the split that the log ends before which the models know counts of.
     """
 
     dataset: PreparedDataset
@@ -33,6 +35,7 @@ class TrainedRun:
     text_vectors: np.ndarray
     retrieval: RetrievalModel
     ranker: Ranker | None
+    counted_before: str = "test"
 
     @classmethod
     def open(cls, path: str | Path, data: str | Path | None = None) -> "TrainedRun":
@@ -70,6 +73,20 @@ class TrainedRun:
             )
             ranker = load_ranker(second.path, retrieval, config.ranking)
         return cls(dataset, config, load_text_vectors(first.path), retrieval, ranker)
+
+    def count_before(self, split: str) -> None:
+        """Lets the models know the counts of the log before a split, as is fair when predicting it.
+
+        Args:
+            split: `valid` or `test`; a run that was opened knows the log before `test`.
+        """
+        if split == self.counted_before:
+            return
+        self.retrieval.count(self.dataset.log_before(split))
+        if self.ranker is not None:
+            neighbours = self.config.ranking.neighbours
+            self.ranker.features.fill(LogStatistics.build(self.dataset, neighbours, before=split))
+        self.counted_before = split
 
     def recommender(self) -> Recommender | None:
         """Returns the two stages together, or `None` where there is no ranking model."""

@@ -3,25 +3,23 @@
 import dataclasses
 import hashlib
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfrec.config import EvaluationConfig, ExperimentConfig
+from tfrec.config import ExperimentConfig
+from tfrec.data.cooccurrence import ItemKNNSettings
 from tfrec.data.dataset import PreparedDataset
 from tfrec.data.input import InputOptions, count_batches, training_batches
 from tfrec.errors import UserError
-from tfrec.evaluation.tuning import tune_item_knn, tuning_cases
 from tfrec.files import atomic_file, read_json, write_json
 from tfrec.models.retrieval import RetrievalModel
-from tfrec.progress import progress, write_line
 from tfrec.towers.catalogue import Catalogue
 from tfrec.towers.features import ItemFeatures
-from tfrec.towers.memory import CooccurrenceMemory
 from tfrec.towers.spec import DataSpec
+from tfrec.training.counted_parts import add_counted_parts
 from tfrec.training.loop import TrainingLoop, TrainingSummary
 from tfrec.training.precision import training_precision
 from tfrec.training.retrieval_monitor import retrieval_monitor
@@ -36,9 +34,9 @@ from tfrec.training.text import (
 )
 
 SPEC = "spec.json"
+NEIGHBOURHOOD = "neighbourhood.json"
 VECTORS = "text_vectors.npy"
 WEIGHTS = "weights"
-MEMORY_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 # What numpy, pydantic and TensorFlow raise for files that are missing, cut short or otherwise odd.
 LOADING_ERRORS = (
@@ -117,47 +115,19 @@ def train_retrieval(
             lambda epoch: count_batches(dataset, options, epoch),
             [monitor, RunProgress(run)],
         ).run()
-        if model.memory is not None:
-            best_score = fit_memory(model.memory, dataset, config.evaluation, score, run.seed)
+        if model.memory is not None or model.trend is not None:
+            best_score = add_counted_parts(model, dataset, config.evaluation, score, run.seed)
             summary = dataclasses.replace(summary, best_score=best_score)
         monitor.finished({"valid_ndcg@10": summary.best_score})
     with atomic_file(run.path / VECTORS) as temporary, temporary.open("wb") as file:
         np.save(file, model.catalogue.text.numpy()[1:])
     write_json(run.path / SPEC, spec.model_dump())
+    if model.memory is not None:
+        write_json(run.path / NEIGHBOURHOOD, dataclasses.asdict(model.neighbourhood))
+    # What follows on the training, and is not validated, may know the validation period.
+    model.count(dataset.log_before("test"))
     tf.train.Checkpoint(**model.parts).write(str(run.path / WEIGHTS))
     return summary
-
-
-def fit_memory(
-    memory: CooccurrenceMemory,
-    dataset: PreparedDataset,
-    config: EvaluationConfig,
-    validate: Callable[[], dict[str, float]],
-    seed: int,
-) -> float:
-    """Fills a model's co-occurrence memory and gives it the weight that validates best.
-
-    Args:
-        memory: the memory of the model that `validate` measures.
-        dataset: the prepared data set.
-        config: how repeats count.
-        validate: returns the validation score of the model as it is.
-        seed: seed of the draw of validation shoppers.
-
-    Returns:
-        The validation score with that weight.
-    """
-    neighbourhood = tune_item_knn(dataset, tuning_cases(dataset, config, seed=seed))
-    memory.fill(neighbourhood.similarity, neighbourhood.settings.decay)
-    best_weight, best_score = 0.0, -1.0
-    for weight in progress(MEMORY_WEIGHTS, description="Weight of the memory", unit="weight"):
-        memory.weight.assign(weight)
-        score = next(iter(validate().values()))
-        if score > best_score:
-            best_weight, best_score = weight, score
-    memory.weight.assign(best_weight)
-    write_line(f"Memory: weight {best_weight}, validation NDCG@10 {best_score:.4f}")
-    return best_score
 
 
 def load_retrieval(
@@ -187,6 +157,8 @@ def load_retrieval(
         features = ItemFeatures.build(items, text_vectors, spec.categories)
         model = RetrievalModel(Catalogue(features, encoder), spec, config.retrieval)
         model.build_weights()
+        if model.memory is not None:
+            model.neighbourhood = ItemKNNSettings(**read_json(folder / NEIGHBOURHOOD))
         status = tf.train.Checkpoint(**model.parts).read(str(folder / WEIGHTS))
         status.assert_existing_objects_matched().expect_partial()
     except LOADING_ERRORS as error:
@@ -198,11 +170,13 @@ def load_retrieval(
 
 
 def weights_fingerprint(model: RetrievalModel) -> str:
-    """Returns the SHA-256 of the model's weights: models that score alike have the same."""
+    """Returns the SHA-256 of the model's weights, without what is counted from the log."""
     digest = hashlib.sha256()
     for _, part in sorted(model.parts.items()):
+        counted = {id(variable) for variable in getattr(part, "counted", [])}
         for weight in part.weights:
-            digest.update(weight.numpy().tobytes())
+            if id(weight) not in counted:
+                digest.update(weight.numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -32,6 +32,7 @@ class RetrievalValidation:
     Attributes:
         results: everything that the last call measured, one result a way of counting repeats; the
             last one counts them as `config` does.
+        modes: settings and cases for each way of counting repeats.
         cases: the cases of that last result.
         scorer: scores all cases.
         watched: scores the cases of that last result; an observer may put itself in its place.
@@ -49,7 +50,7 @@ class RetrievalValidation:
         if config.repeats == "count":
             modes.append("count")
         self._dataset = dataset
-        self._modes: list[tuple[EvaluationConfig, Cases]] = []
+        self.modes: list[tuple[EvaluationConfig, Cases]] = []
         for mode in modes:
             settings = EvaluationConfig(
                 cutoffs=[10],
@@ -63,7 +64,7 @@ class RetrievalValidation:
                 if mode == config.repeats:
                     raise
                 continue  # Nobody there buys anything new, so re-purchases alone are the measure.
-            self._modes.append((settings, cases))
+            self.modes.append((settings, cases))
         self.scorer = RetrievalScorer(model)
         self.watched: Scorer = self.scorer
         self.results: list[Result] = []
@@ -71,7 +72,7 @@ class RetrievalValidation:
     @property
     def cases(self) -> Cases:
         """The cases that repeats are counted in as the configuration says."""
-        return self._modes[-1][1]
+        return self.modes[-1][1]
 
     def __call__(self) -> dict[str, float]:
         """Returns the score, and then NDCG@10 for every way of counting repeats."""
@@ -85,7 +86,7 @@ class RetrievalValidation:
                 cases=cases,
                 batch_size=VALIDATION_BATCH,
             )
-            for settings, cases in self._modes
+            for settings, cases in self.modes
         ]
         figures = {
             f"ndcg@10/{result.repeats}": result.metrics["ndcg@10"] for result in self.results
