@@ -290,6 +290,27 @@ def test_waiting_of_observers_is_no_waiting_for_input(tmp_path, monkeypatch):
     assert summary.seconds == pytest.approx(5 * STEPS)
 
 
+def test_averages_are_validated_and_kept(tmp_path):
+    plain, averaged = Training(tmp_path / "plain"), Training(tmp_path / "other", average_decay=0.9)
+    plain.run()
+    averaged.run()
+    # From a slope of 1 up to 3: the average lags behind, and it is what remains.
+    assert averaged.slopes[0] == plain.slopes[0] == 1.0
+    for slope, weights in zip(averaged.slopes[1:], plain.slopes[1:], strict=True):
+        assert 1.0 < slope < weights
+    assert averaged.model.slope == averaged.slopes[-1]
+
+
+def test_a_killed_training_keeps_its_average(tmp_path):
+    whole = Training(tmp_path / "whole", average_decay=0.9)
+    whole.run()
+    first = Training(tmp_path / "parts", average_decay=0.9, epochs=2)
+    first.run()
+    second = Training(tmp_path / "parts", average_decay=0.9, scores=[9, 10])
+    second.run()
+    assert second.slopes == pytest.approx(whole.slopes[-2:])
+
+
 def test_weight_decay_is_adamw():
     assert type(make_optimizer(TrainingConfig())).__name__ == "Adam"
     decaying = make_optimizer(TrainingConfig(weight_decay=0.01, learning_rate=0.5))

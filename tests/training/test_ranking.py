@@ -11,6 +11,7 @@ from tests.training.conftest import create_run
 from tests.training.planted_shop import RETURNED, small_experiment
 from tfrec.config import RankingConfig
 from tfrec.errors import UserError
+from tfrec.models.ranking import RankingModel
 from tfrec.models.recommender import Retriever
 from tfrec.towers.histories import pad_histories
 from tfrec.training import ranking as ranking_module
@@ -23,6 +24,7 @@ from tfrec.training.candidate_lists import (
 )
 from tfrec.training.loading import TrainedRun
 from tfrec.training.ranking import build_ranker, calibrate, load_ranker, train_ranking
+from tfrec.training.ranking_validation import TRUST, RankingValidation, predict
 
 
 @pytest.fixture(scope="module")
@@ -317,3 +319,37 @@ def test_mixed_precision_trains_and_loads_in_float32(planted_run, trained, tmp_p
     holdout = CandidateLists.load(run.path / "lists" / "holdout", ranker.model.events)
     again = calibrate(ranker.model, holdout)
     assert again["auc/purchase"] == pytest.approx(quality["auc/purchase"], abs=0.02)
+
+
+def test_validation_trusts_corrections_as_far_as_they_help(planted_run, trained):
+    """Corrections that are half right are halved; those that only harm are trusted the least."""
+    model = trained.ranker.model
+    lists = planted_run.path / "ranking" / "lists" / "holdout"
+    holdout = CandidateLists.load(lists, model.events)
+    validate = RankingValidation(model, holdout)
+    before = model.trust.numpy()
+    best = validate()["ndcg@10"]
+    assert validate.measure() == best
+    chosen = float(model.trust.numpy())
+    for trust in TRUST:
+        model.trust.assign(trust)
+        assert validate.measure() <= best
+    model.trust.assign(0.0)
+    first = predict(model, holdout)["purchase"]
+    place = trained.ranker.features.names.index("retrieval_log_probability")
+    np.testing.assert_allclose(first, holdout.features[..., place], atol=1e-5)
+    model.trust.assign(before)
+    assert chosen in TRUST
+
+
+def test_without_event_loss_lists_alone_are_trained(planted_run, trained):
+    model = RankingModel(
+        4, ["purchase"], "return", planted_run.config.ranking.model_copy(update={"event_loss": 0.0})
+    )
+    batch = {
+        "features": tf.ones([1, 2, 4]),
+        "present": tf.ones([1, 2]),
+        "label/purchase": tf.constant([[1.0, 0.0]]),
+        "label/return": tf.constant([[1.0, 0.0]]),
+    }
+    assert set(model.loss_parts(batch)) == {"list_purchase", "event_return"}

@@ -92,6 +92,12 @@ class TrainingConfig(Section):
     batch_lists: int = Field(default=128, ge=1, description="ranking: candidate lists a step")
     learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
+    average_decay: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="decay of the moving average of weights that is kept; 0: no average",
+    )
     patience: int = Field(default=3, ge=1, description="epochs without a better validation NDCG")
     mixed_precision: bool = False
     max_minutes: float | None = Field(default=None, gt=0, description="stop training after this")
@@ -116,6 +122,10 @@ class RetrievalConfig(Section):
         ge=0,
         description="co-occurrence neighbours an item, added to the trained scores; 0: none",
     )
+    trend_days: list[int] = Field(
+        default=[],
+        description="windows of recent sales, in days, that join the trained scores; []: none",
+    )
     id_dropout: float = Field(default=0.1, ge=0, lt=1)
     temperature: float = Field(default=0.07, gt=0)
     negatives: Literal["full", "sampled", "in_batch"] = "full"
@@ -132,6 +142,12 @@ class RetrievalConfig(Section):
         default=False, description="events at one moment are in no order: shuffle them each epoch"
     )
     training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _trend_days_are_positive(self) -> "RetrievalConfig":
+        if min(self.trend_days, default=1) < 1:
+            raise ValueError("trend_days should be a list of positive integers, such as [7, 30]")
+        return self
 
     @model_validator(mode="after")
     def _repeat_bonus_needs_all_items(self) -> "RetrievalConfig":
@@ -163,6 +179,11 @@ class RankingConfig(Section):
     )
     event_weights: dict[str, float] = Field(
         default={}, description="value of each target event in the final score; 1 where not given"
+    )
+    event_loss: float = Field(
+        default=1.0,
+        ge=0,
+        description="weight of the single candidates' losses beside those of whole lists",
     )
     return_penalty: float = Field(
         default=1.0, ge=0, le=1, description="share of a product's value that a return takes away"

@@ -41,7 +41,8 @@ class RankingModel(tfrs.models.Model):
 
     The heads of target events correct the retrieval model's log probability, and start at zero: an
     untrained model keeps the order of the first stage, and training can only move away from it as
-    far as the validation score allows.
+    far as the validation score allows. How much of the correction counts, `trust`, is chosen on
+    validation too.
 
     Args:
         num_features: size of a candidate's feature vector.
@@ -94,6 +95,7 @@ class RankingModel(tfrs.models.Model):
             event: tf.Variable([1.0, 0.0], trainable=False, name=f"calibration_{index}")
             for index, event in enumerate(self.events)
         }
+        self.trust = tf.Variable(1.0, trainable=False, name="trust")
         self._event_task = tfrs.tasks.Ranking(
             loss=tf.keras.losses.BinaryCrossentropy(
                 from_logits=True, reduction=tf.keras.losses.Reduction.SUM
@@ -115,6 +117,7 @@ class RankingModel(tfrs.models.Model):
             "hidden": self.hidden,
             "heads": self.heads,
             "calibration": self.calibration,
+            "trust": self.trust,
         }
 
     def call(self, features: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
@@ -135,8 +138,9 @@ class RankingModel(tfrs.models.Model):
             for event, head in self.heads.items()
         }
         first_stage = features[..., RETRIEVAL_FEATURES.index("retrieval_log_probability")]
+        trust = 1.0 if training else self.trust
         return {
-            event: values + first_stage if event in self.target_events else values
+            event: trust * values + first_stage if event in self.target_events else values
             for event, values in logits.items()
         }
 
@@ -183,7 +187,9 @@ class RankingModel(tfrs.models.Model):
             labels = inputs[f"label/{event}"]
             bought = tf.maximum(bought, labels)
             parts[f"list_{event}"] = self._list_task(labels, logits[event], sample_weight=present)
-            parts[f"event_{event}"] = self._event_loss(labels, logits[event], present) / count
+            if self.config.event_loss:
+                loss = self._event_loss(labels, logits[event], present) / count
+                parts[f"event_{event}"] = self.config.event_loss * loss
         if self.return_event:
             labels = inputs[f"label/{self.return_event}"]
             bought *= present

@@ -3,7 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from tfrec.data.log_statistics import ITEM_STATISTICS, SECONDS_PER_DAY, LogStatistics
+from tfrec.data.item_counts import SECONDS_PER_DAY
+from tfrec.data.log_statistics import ITEM_STATISTICS, LogStatistics
 from tfrec.towers.catalogue import Catalogue
 
 STEP_DECAY = 0.7
@@ -75,6 +76,12 @@ class CandidateFeatures(tf.Module):
         self._category_sizes = {
             column: int(tf.reduce_max(table)) + 1 for column, table in catalogue.categories.items()
         }
+
+    def fill(self, statistics: LogStatistics) -> None:
+        """Takes over other statistics of the same items."""
+        self.neighbours.assign(statistics.neighbours)
+        self.similarity.assign(statistics.similarity)
+        self.item_statistics.assign(statistics.items)
 
     @property
     def names(self) -> list[str]:

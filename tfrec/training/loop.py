@@ -1,5 +1,6 @@
 """The training loop of both models: resumes after a kill, stops early, keeps the best weights."""
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -18,6 +19,7 @@ from tfrec.monitoring.training.observer import (
     ValidationReport,
 )
 from tfrec.progress import progress, write_line
+from tfrec.training.averaging import WeightAverage
 from tfrec.training.step import make_train_step, trained_variables
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
@@ -60,7 +62,8 @@ class TrainingLoop:
 
     A checkpoint of weights, optimiser and position is written at the end of every epoch and every
     minute; `run` continues from the last one. After each epoch `validate` scores the model; the
-    best weights are kept in `folder/best` and loaded at the end.
+    best weights are kept in `folder/best` and loaded at the end. Where the configuration asks for
+    it, the weights that are validated and kept are moving averages of those that are trained.
 
     Args:
         model: a compiled-free `tfrs.models.Model`; the loop makes its optimiser.
@@ -95,6 +98,11 @@ class TrainingLoop:
         self._description = description
         self._steps = steps
         self._optimizer = make_optimizer(config)
+        self._average = (
+            WeightAverage(model.trainable_variables, config.average_decay)
+            if config.average_decay
+            else None
+        )
         self._epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._step_in_epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._steps_per_epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -114,6 +122,7 @@ class TrainingLoop:
             seconds=self._seconds,
             train_seconds=self._train_seconds,
             wait_seconds=self._wait_seconds,
+            **({} if self._average is None else {"average": self._average}),
         )
         self._last = tf.train.CheckpointManager(state, str(folder / "last"), max_to_keep=1)
         self._best = tf.train.CheckpointManager(
@@ -185,6 +194,8 @@ class TrainingLoop:
             ready = time.monotonic()
             self._wait_seconds.assign_add(ready - mark)
             figures = self._train_step(batch)
+            if self._average is not None:
+                self._average.update()
             self._step_in_epoch.assign_add(1)
             step = int(self._optimizer.iterations)
             if step % 20 == 0:
@@ -220,6 +231,10 @@ class TrainingLoop:
             )
 
     def _run_validation(self, epoch: int) -> None:
+        with contextlib.nullcontext() if self._average is None else self._average.lent():
+            self._validate_and_keep(epoch)
+
+    def _validate_and_keep(self, epoch: int) -> None:
         started = time.monotonic()
         scores = self._validate()
         score = next(iter(scores.values()))

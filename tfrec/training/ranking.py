@@ -52,12 +52,13 @@ def train_ranking(
 
     The lists are the retrieval model's own candidates for the shoppers of the validation period,
     whose events the retrieval model has not seen, so that its scores are as good there as they
-    will be on new events. A share of those shoppers is held out for early stopping and for the
-    calibration. Of very many shoppers some are drawn, as their lists stay in memory.
+    will be on new events; what is counted from the log ends before that period. A share of those
+    shoppers is held out for early stopping and for the calibration. Of very many shoppers some
+    are drawn, as their lists stay in memory.
 
     Args:
         dataset: the prepared data set.
-        retrieval: the trained retrieval model.
+        retrieval: the trained retrieval model; it is counted anew.
         run: the run's folder.
         config: the experiment.
         profile: whether a few steps are traced with TensorFlow's profiler.
@@ -78,8 +79,8 @@ def train_ranking(
             f"model on some and hold out a share of {config.ranking.holdout}; prepare the data "
             "with more data.valid_days, or change ranking.holdout"
         )
+    retrieval.count(dataset.log_before("valid"))
     statistics = LogStatistics.build(dataset, config.ranking.neighbours)
-    statistics.save(run.path / STATISTICS)
     retriever = Retriever(retrieval)
     precision = training_precision(config.ranking.training)
     ranker = build_ranker(retrieval, statistics, config.ranking, precision)
@@ -127,8 +128,10 @@ def train_ranking(
         ).run()
         quality = calibrate(ranker.model, holdout)
         # The monitor shows the scores of the last validation, which were those of the last epoch.
-        validate()
+        validate.measure()
         monitor.finished({"valid_ndcg@10": summary.best_score, **quality})
+    statistics = LogStatistics.build(dataset, config.ranking.neighbours, before="test")
+    statistics.save(run.path / STATISTICS)
     tf.train.Checkpoint(**ranker.model.parts).write(str(run.path / WEIGHTS))
     return summary, quality
 

@@ -9,10 +9,11 @@ from tfrec.training.candidate_lists import CandidateLists
 
 NDCG_CUTOFF = 10
 LISTS_AT_ONCE = 512
+TRUST = (0.25, 0.5, 0.75, 1.0)
 
 
 class RankingValidation:
-    """Measures NDCG@10 of the final score on held-out lists.
+    """Measures NDCG@10 of the final score on held-out lists, and sets the model's trust by it.
 
     A purchase that was sent back is worth what the return penalty leaves of it, as in the score:
     where much is returned, the best model would else be one that knows nothing of returns.
@@ -48,7 +49,19 @@ class RankingValidation:
         self.values = np.zeros(holdout.items.shape, np.float32)
 
     def __call__(self) -> dict[str, float]:
-        """Returns the score."""
+        """Returns the best score, and gives the model the trust in its corrections that has it."""
+        scores = {}
+        for trust in TRUST:
+            self._model.trust.assign(trust)
+            scores[trust] = self.measure()
+        best = max(scores, key=lambda trust: scores[trust])
+        if best != trust:
+            self._model.trust.assign(best)
+            self.measure()
+        return {"ndcg@10": scores[best]}
+
+    def measure(self) -> float:
+        """Returns the score of the model as it is."""
         model, holdout = self._model, self._holdout
         self.logits = predict(model, holdout)
         logits = {event: tf.constant(values) for event, values in self.logits.items()}
@@ -59,7 +72,7 @@ class RankingValidation:
         gained = np.take_along_axis(self._gain, order, axis=1) @ discount[: order.shape[1]]
         ideal = np.concatenate([[0.0], np.cumsum(discount)])
         best = ideal[np.minimum(holdout.targets[self._kept], NDCG_CUTOFF)]
-        return {"ndcg@10": float(np.mean(gained[self._kept] / best))}
+        return float(np.mean(gained[self._kept] / best))
 
 
 def predict(model: RankingModel, lists: CandidateLists) -> dict[str, np.ndarray]:
