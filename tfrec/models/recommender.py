@@ -19,13 +19,19 @@ class Retriever(tf.Module):
     def __init__(self, model: RetrievalModel) -> None:
         super().__init__(name="retriever")
         self.model = model
-        self.vectors = tf.Variable(
+        self._vectors = tf.Variable(
             tf.cast(model.item_vectors(), tf.float32), trainable=False, name="item_vectors"
         )
 
+    @property
+    def vectors(self) -> tf.Tensor:
+        """The vectors of all items, float32 `[num_items + 1, dimension]`, row 0 unused."""
+        # As a tensor: TensorFlow copies a variable that is gathered from whenever it is read whole.
+        return tf.convert_to_tensor(self._vectors)
+
     def refresh(self) -> None:
         """Computes the item vectors anew, after further training."""
-        self.vectors.assign(tf.cast(self.model.item_vectors(), tf.float32))
+        self._vectors.assign(tf.cast(self.model.item_vectors(), tf.float32))
 
     def query_vectors(self, history: History) -> tf.Tensor:
         """Returns float32 `[batch, dimension]`: where each shopper stands after his history."""
@@ -34,8 +40,9 @@ class Retriever(tf.Module):
     def scores(self, history: History) -> tf.Tensor:
         """Returns float32 `[batch, num_items + 1]`; column 0 has no meaning."""
         recent = last_events(history, self.model.config.max_history)
-        scores = tf.linalg.matmul(self._query_vectors(recent), self.vectors, transpose_b=True)
-        size = tf.shape(self.vectors)[0]
+        vectors = self.vectors
+        scores = tf.linalg.matmul(self._query_vectors(recent), vectors, transpose_b=True)
+        size = tf.shape(vectors)[0]
         if self.model.repeat_bonus is not None:
             scores += self.model.repeat_bonus(
                 recent["item"], recent["timestamp"], recent["length"], size
