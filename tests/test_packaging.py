@@ -85,8 +85,8 @@ def test_every_import_is_required(required):
 
 def test_every_requirement_is_imported_or_known(required):
     imported = {name for package in third_party(*PACKAGES) for name in package.split(" or ")}
-    # tf-keras is what `tf.keras` is, TensorBoard is a program that needs setuptools, and the serving
-    # API is the reference that our messages are tested against.
+    # tf-keras is what `tf.keras` is, TensorBoard is a program that needs setuptools, and the
+    # serving API is the reference that our messages are tested against.
     by_other_means = {"tf-keras", "tensorboard", "setuptools", "tensorflow-serving-api"}
     assert set(required) - imported - by_other_means == set()
 

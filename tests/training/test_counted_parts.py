@@ -80,12 +80,21 @@ def test_what_is_counted_is_no_part_of_the_fingerprint(counted_run):
     assert weights_fingerprint(run.retrieval) != fingerprint
 
 
-def test_each_split_is_evaluated_with_the_log_before_it(counted_run):
+def test_each_split_is_evaluated_with_the_log_before_it(counted_run, monkeypatch):
     run = opened(counted_run)
+    known = []
+    monkeypatch.setattr(
+        run.retrieval,
+        "count",
+        lambda log, count=run.retrieval.count: (known.append(log), count(log)),
+    )
     config = EvaluationConfig(cutoffs=[5], repeats="count", bootstrap_samples=2)
-    evaluate_run(run, "valid", config, seed=1)
-    assert run.counted_before == "valid"
     evaluate_run(run, "test", config, seed=1)
+    assert known == [], "a run that was opened knows the log before the test period"
+    evaluate_run(run, "valid", config, seed=1)
+    train = run.dataset.histories("train")
+    # What is asked of the run afterwards is answered with the newest log again.
+    assert [len(log.item) > len(train.item) for log in known] == [False, True]
     assert run.counted_before == "test"
 
 

@@ -26,18 +26,18 @@ def evaluate_run(run: TrainedRun, split: str, config: EvaluationConfig, seed: in
         UserError: if there is no such split.
     """
     subset = None
-    if split in ("valid", "test"):
-        run.count_before(split)
     if split == "valid" and run.ranker is not None:
         held_out = holdout_shoppers(run.dataset.histories("valid"), run.config.ranking.holdout)
         subset = np.flatnonzero(held_out)
     cases = Cases.of(run.dataset, split, config, subset=subset)
+    known = run.counted_before
+    run.count_before(split)
     scorers: list[Scorer] = [RetrievalScorer(run.retrieval)]
     recommender = run.recommender()
     if recommender is not None:
         scorers.append(TwoStageScorer(recommender, hide_history=config.repeats == "exclude"))
     scorers += tuned_baselines(run.dataset, config, run.text_vectors, before=split, seed=seed)
-    return Report(
+    report = Report(
         [
             evaluate(
                 scorer,
@@ -52,3 +52,5 @@ def evaluate_run(run: TrainedRun, split: str, config: EvaluationConfig, seed: in
             for scorer in scorers
         ]
     )
+    run.count_before(known)
+    return report
