@@ -42,9 +42,11 @@ def common_views(
     """
     content = config.model_dump(mode="json", include={"text", model})
     settings = {"model": model, "seed": run.seed, **flat(content)}
+    # Many a folder is called `run`, so the one around it is part of the name.
+    name = "/".join(run.path.resolve().parts[-3:])
     views: list[View] = [
         LayoutView(log),
-        HParamsView(EventLog(run.path / HPARAMS), settings),
+        HParamsView(EventLog(run.path / HPARAMS), name, settings),
         GraphView(log),
     ]
     if profile:

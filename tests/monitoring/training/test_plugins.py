@@ -135,7 +135,7 @@ class TestSettings:
 
     def test_settings_scores_and_end(self, tmp_path, start):
         settings = {"dropout": 0.5, "on": True, "text": None, "units": [8, 4]}
-        view = HParamsView(EventLog(tmp_path), settings)
+        view = HParamsView(EventLog(tmp_path), "shop/run", settings)
         view.training_started(start)
         view.validated(validation(10, **{"ndcg@10": 0.5, "ndcg@10/count": 0.4}))
         view.validated(validation(20, best=False, **{"ndcg@10": 0.3}))
@@ -149,6 +149,7 @@ class TestSettings:
         info = hparams_metadata.parse_session_start_info_plugin_data(
             found[hparams_metadata.SESSION_START_INFO_TAG]
         )
+        assert info.group_name == "shop/run"
         assert info.hparams["dropout"].number_value == 0.5
         assert info.hparams["on"].bool_value is True
         assert info.hparams["text"].string_value == "none"
@@ -159,7 +160,7 @@ class TestSettings:
         assert end.status == 1
 
     def test_a_failed_run_says_so(self, tmp_path, start):
-        view = HParamsView(EventLog(tmp_path), {})
+        view = HParamsView(EventLog(tmp_path), "shop/run", {})
         view.training_started(start)
         view.failed()
         view.failed()

@@ -20,18 +20,22 @@ class HParamsView(View):
 
     Args:
         log: where to write; opened and closed here.
+        name: what the row is called; rows of one name become one.
         settings: plain values by name.
     """
 
-    def __init__(self, log: EventLog, settings: Mapping[str, Any]) -> None:
+    def __init__(self, log: EventLog, name: str, settings: Mapping[str, Any]) -> None:
         self._log = log
+        self._name = name
         self._settings = {name: table_value(value) for name, value in settings.items()}
         self._step = 0
 
     def training_started(self, start: TrainingStart) -> None:
         """Writes the settings."""
         self._log.open(start.step)
-        self._log.summaries([summary_v2.hparams_pb(self._settings)], start.step)
+        self._log.summaries(
+            [summary_v2.hparams_pb(self._settings, trial_id=self._name)], start.step
+        )
 
     def validated(self, report: ValidationReport) -> None:
         """Writes the best validation so far."""
