@@ -101,6 +101,9 @@ class TrainingConfig(Section):
     patience: int = Field(default=3, ge=1, description="epochs without a better validation NDCG")
     mixed_precision: bool = False
     max_minutes: float | None = Field(default=None, gt=0, description="stop training after this")
+    tensorboard: bool = Field(
+        default=True, description="write curves, lists and pictures of the training for TensorBoard"
+    )
 
 
 class RetrievalConfig(Section):

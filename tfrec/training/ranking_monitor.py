@@ -53,6 +53,8 @@ def ranking_monitor(
         profile: whether a few steps are traced with the profiler.
     """
     log = EventLog(log_folder(run.path))
+    if not config.ranking.training.tensorboard:
+        return TrainingMonitor(log, [])
     modes = held_out_modes(dataset, shoppers, lists, config.evaluation.new_item_events)
     shown = next(
         (mode for mode in modes if mode.cases.repeats == config.evaluation.repeats), modes[0]

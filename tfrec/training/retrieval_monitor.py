@@ -51,6 +51,8 @@ def retrieval_monitor(
         profile: whether a few steps are traced with the profiler.
     """
     log = EventLog(log_folder(run.path))
+    if not config.retrieval.training.tensorboard:
+        return TrainingMonitor(log, [])
     chosen = choose_shoppers(validate.cases)
     sample = ScoreSample(validate.scorer, validate.cases, chosen, ROWS, run.seed)
     validate.watched = sample

@@ -51,6 +51,16 @@ def test_views_are_told_everything(tmp_path, start):
     assert [view.told for view in views] == [told, told]
 
 
+def test_without_views_nothing_is_written(tmp_path, start):
+    with TrainingMonitor(EventLog(tmp_path / "logs"), []) as monitor:
+        monitor.training_started(start)
+        monitor.step_taken(step(1))
+        monitor.validated(validation(1))
+        monitor.training_ended()
+        monitor.finished({})
+    assert not (tmp_path / "logs").exists()
+
+
 def test_views_learn_of_a_failure_and_the_log_is_closed(tmp_path, start):
     log, view = EventLog(tmp_path), Recorder()
     with pytest.raises(ZeroDivisionError), TrainingMonitor(log, [view]) as monitor:

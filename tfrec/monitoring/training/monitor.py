@@ -31,6 +31,8 @@ class View(TrainingObserver):
 class TrainingMonitor(TrainingObserver):
     """Opens the event log, tells every view what happens, and closes the log.
 
+    Without views nothing is written.
+
     As a context manager it says to the views whether the training failed. What the views cost is
     measured, and written as the share of the time since the start.
 
@@ -56,7 +58,8 @@ class TrainingMonitor(TrainingObserver):
         """Opens the log where the training goes on."""
         self._started = self._clock()
         with self._timed():
-            self._log.open(start.step)
+            if self._views:
+                self._log.open(start.step)
             for view in self._views:
                 view.training_started(start)
 
@@ -71,9 +74,10 @@ class TrainingMonitor(TrainingObserver):
         with self._timed():
             for view in self._views:
                 view.validated(report)
-        elapsed = max(self._clock() - self._started, 1e-9)
-        self._log.scalar("speed/share_of_monitoring", self._spent / elapsed, report.step)
-        self._log.flush()
+        if self._log.is_open:
+            elapsed = max(self._clock() - self._started, 1e-9)
+            self._log.scalar("speed/share_of_monitoring", self._spent / elapsed, report.step)
+            self._log.flush()
 
     def training_ended(self) -> None:
         """Passes it on."""
