@@ -18,7 +18,7 @@ RUNTIME := $(call stamp,runtime,$(RUNTIME_LOCKS))
 DEV := $(call stamp,dev,$(RUNTIME_LOCKS) requirements/dev-lock.txt)
 
 # More than four test processes cost more memory than they save time; PROCESSES= runs one.
-PROCESSES ?= -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+PROCESSES ?= -n logical --maxprocesses 4 --no-loadscope-reorder
 
 .PHONY: help FORCE demo notebooks install install-dev test test-slow lint format lock clean
 

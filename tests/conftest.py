@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,22 +36,32 @@ SHARED_FIXTURES = ("training", "notebooks", "export", "api")
 ADDRESS_VARIABLE = "TFREC_TFS_ADDRESS"
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Gives whole files to the test processes, so that fixtures are made once, longest first.
+def piece(test: str) -> str:
+    """Returns what goes to one test process as a whole, so that its fixtures are made once.
 
-    The folders of `SHARED_FIXTURES` have models that all their files use, so each is one piece.
+    That is a file, or one of the folders of `SHARED_FIXTURES`, whose files share trained models.
     """
+    file = test.split("::")[0]
+    folder = file.split("/")[1]
+    return folder if folder in SHARED_FIXTURES else file
 
-    def folder(item: pytest.Item) -> str:
-        return item.path.relative_to(ROOT / "tests").parts[0]
 
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        group = folder(item) if folder(item) in SHARED_FIXTURES else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts first what takes longest, so that no test process ends with it alone."""
     order = {name: place for place, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: order.get(folder(item), len(order)))
+    items.sort(key=lambda item: order.get(item.nodeid.split("/")[1], len(order)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hands out pieces in the order of the collection."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Pieces(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return piece(nodeid)
+
+    return Pieces(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
