@@ -9,6 +9,7 @@ import pandas as pd
 
 import tfrec
 from notebooks.execute import FOLDER
+from tests.tiny_bert import write_tiny_bert
 from tfrec.config import ExperimentConfig, change_config, dump_config, load_config
 from tfrec.data.sample import sample_path
 
@@ -33,7 +34,7 @@ _kept: list["tempfile.TemporaryDirectory[str]"] = []
 
 
 LESS: dict[str, dict[str, int]] = {
-    "02_text_tower": {"BEST_SELLERS": 24},
+    "02_text_tower": {"BEST_SELLERS": 24, "EPOCHS": 1},
     "03_behaviour_and_retrieval": {"SHOPPERS": 8},
     "04_ranking_and_display_order": {"SHOPPERS": 25},
     "05_cold_start_and_launch": {"SHOPPERS": 30},
@@ -69,7 +70,7 @@ def trained_small_shop() -> SmallShop:
 
 
 def write_small_shop(folder: Path, experiment: Path) -> SmallShop:
-    """Writes the best sellers, and shoppers who bought in every part of the year.
+    """Writes the best sellers, their steadiest shoppers, and a BERT of a few words.
 
     Args:
         folder: where to write.
@@ -87,7 +88,10 @@ def write_small_shop(folder: Path, experiment: Path) -> SmallShop:
     shop.mkdir()
     events.to_parquet(shop / "events.parquet", index=False)
     items.to_parquet(shop / "items.parquet", index=False)
-    config: ExperimentConfig = change_config(load_config(experiment), SMALLER)
+    bert = write_tiny_bert(folder / "bert")
+    config: ExperimentConfig = change_config(
+        load_config(experiment), {**SMALLER, "text.bert": str(bert)}
+    )
     (shop / "config.yaml").write_text(dump_config(config), encoding="utf-8")
     return SmallShop(shop, shop / "config.yaml", folder / "work")
 

@@ -2,6 +2,7 @@
 
 import io
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -31,9 +32,9 @@ def plot_calibration(name: str, curve: CalibrationCurve, probabilities: np.ndarr
     """
     size = (PIXELS[0] / DOTS_AN_INCH, PIXELS[1] / DOTS_AN_INCH)
     # Without pyplot, which would keep the figure and is not safe in threads.
-    figure = Figure(figsize=size, dpi=DOTS_AN_INCH)
-    # A notebook's style may have chosen an engine, which would not let the margins be set.
-    figure.set_layout_engine("none")
+    # A notebook's style may lay figures out by itself, and would not let the margins be set.
+    with matplotlib.rc_context({"figure.constrained_layout.use": False}):
+        figure = Figure(figsize=size, dpi=DOTS_AN_INCH)
     above, below = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
     figure.subplots_adjust(left=0.16, right=0.96, top=0.93, bottom=0.11, hspace=0.08)
     rare = bool(curve.predicted.max() < RARE)
