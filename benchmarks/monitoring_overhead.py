@@ -3,9 +3,10 @@
     python -m benchmarks.monitoring_overhead --run RUN [--data DIR] [--epochs 2] [--pairs 3]
 
 RUN is a finished run of `tfrec train`; both of its models are trained again for a few epochs, in
-pairs with and without the views. Figures are medians of the pairs' ratios, of wall time and of the
-processor time of all threads; the latter hardly depends on what else the machine is doing. Timed
-is everything from the first step to the last validation, what the views do at the end included.
+pairs with and without the views. Figures are medians (and ranges) of the pairs' ratios, of wall
+time and of the processor time of all threads, which depends less on what else the machine is
+doing. Timed is everything from the first step to the last validation, what the views do at the end
+included.
 """
 
 import shutil
@@ -76,11 +77,15 @@ def main(
             str(count),
             str(pairs),
             *(
-                f"{statistics.median(getattr(a, kind) / getattr(b, kind) for a, b in found):.3f}"
+                _ratios([getattr(a, kind) / getattr(b, kind) for a, b in found])
                 for kind in ("wall", "processor")
             ),
         )
     Console().print(table)
+
+
+def _ratios(ratios: list[float]) -> str:
+    return f"{statistics.median(ratios):.3f} ({min(ratios):.3f}-{max(ratios):.3f})"
 
 
 def train(model: str, run: Any, dataset: Any, config: ExperimentConfig, with_views: bool) -> Times:

@@ -7,6 +7,7 @@ import numpy as np
 from tfrec.config import EvaluationConfig
 from tfrec.data.dataset import PreparedDataset
 from tfrec.evaluation.cases import Cases, NoCasesError
+from tfrec.evaluation.lists import top_lists
 from tfrec.evaluation.metrics import NEVER_SHOWN, case_of_target
 from tfrec.evaluation.protocol import measure
 from tfrec.evaluation.result import Result
@@ -84,15 +85,11 @@ class HeldOutMode:
     def _top(
         self, values: np.ndarray, rows: np.ndarray, positions: np.ndarray | slice = slice(None)
     ) -> np.ndarray:
-        own, items = values[rows], self._items[positions]
-        order = np.argsort(-own, axis=1, kind="stable")[:, :CUTOFF]
-        lists = np.zeros((len(rows), CUTOFF), np.int32)
-        lists[:, : order.shape[1]] = np.where(
-            np.isneginf(np.take_along_axis(own, order, axis=1)),
-            0,
-            np.take_along_axis(items, order, axis=1),
-        )
-        return lists
+        own = values[rows]
+        # Columns from 1, as column 0 is no candidate.
+        columns = top_lists(np.pad(own, ((0, 0), (1, 0))), CUTOFF)
+        items = np.pad(self._items[positions], ((0, 0), (1, 0)))
+        return np.take_along_axis(items, columns, axis=1)
 
 
 def held_out_modes(
