@@ -16,6 +16,8 @@ import tfrec  # noqa: F401
 # Several test processes share the cores, and the models are small: more threads only wait.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    # The test processes are told a width, which commands would take for that of a terminal.
+    os.environ.pop("COLUMNS", None)
 
 # A suite started in the background ignores Ctrl-C, and so would every command that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
