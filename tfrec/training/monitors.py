@@ -14,7 +14,7 @@ from tfrec.training.run import RunDirectory
 
 LOGS = "logs"
 HPARAMS = "hparams"
-DEAR_SHARE = 0.01
+DEAR_SHARE = 0.005
 """Share of the training time that may go into each view that is dear."""
 
 

@@ -81,8 +81,9 @@ class TrainingMonitor(TrainingObserver):
 
     def training_ended(self) -> None:
         """Passes it on."""
-        for view in self._views:
-            view.training_ended()
+        with self._timed():
+            for view in self._views:
+                view.training_ended()
 
     def finished(self, figures: Mapping[str, float]) -> None:
         """Gives the views their last word.
