@@ -8,9 +8,7 @@ beforehand: the shop sells gifts, so that November and December up to Christmas 
 spring and summer are ordinary, and September and October, when its customers stock up, are neither.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import click
@@ -24,72 +22,27 @@ from rich.table import Table
 from tfrec.config import load_config
 from tfrec.data.sample import sample_path
 from tfrec.files import write_json
-from tfrec.monitoring.alerts.book import Alert, AlertBook
-from tfrec.monitoring.drift.item_profile import ItemProfile
-from tfrec.monitoring.drift.reference import (
-    SECONDS_PER_DAY,
-    Reference,
-    ReferenceStatistics,
-    usual_windows,
-)
-from tfrec.monitoring.drift.watch import DriftWatch
-from tfrec.monitoring.live.config import DriftConfig, load_monitor_config
+from tfrec.monitoring.alerts.book import Alert
+from tfrec.monitoring.drift.reference import Reference
+from tfrec.monitoring.drift.replay import RULE, TimedLog, Week, replay
 from tfrec.progress import progress
 
 REFERENCE_DAYS = 182
-WEEK = 7 * SECONDS_PER_DAY
-RULE = "traffic-drift"
+# The log begins in the December before, whose Christmas a first reference does not know.
+FIRST_DAY = date(2011, 1, 4)
 ORDINARY_UNTIL = date(2011, 9, 1)
 SEASON_FROM = date(2011, 11, 1)
 REFERENCE_ENDS = [date(2011, month, 1) for month in (4, 5, 6, 7, 8)]
 DAYS_PER_MONTH = 30.4
 
 
-@dataclass(frozen=True)
-class Shop:
-    """A log: events in the order of time, and what they are about.
-
-    Attributes:
-        items: item table.
-        vectors: float `[items, dimension]`.
-        item: int `[events]`, rows of `items`.
-        event: str `[events]`.
-        timestamp: int `[events]`, unix seconds.
-    """
-
-    items: pd.DataFrame
-    vectors: np.ndarray
-    item: np.ndarray
-    event: np.ndarray
-    timestamp: np.ndarray
-
-
-@dataclass(frozen=True)
-class Week:
-    """A week of a replay.
-
-    Attributes:
-        end: the day after its last one.
-        events: number of its events.
-        statistics: times the usual level, by feature.
-        firing: features that are raised at its end.
-        alerts: what was told of.
-    """
-
-    end: date
-    events: int
-    statistics: dict[str, float]
-    firing: list[str]
-    alerts: list[Alert]
-
-
-def load_shop(vectors: np.ndarray | None = None) -> Shop:
+def load_shop(vectors: np.ndarray | None = None) -> TimedLog:
     """Reads the sample; without vectors of the items, makes some of the words of their titles."""
     items = pd.read_parquet(sample_path() / "items.parquet")
     events = pd.read_parquet(sample_path() / "events.parquet").sort_values("timestamp")
     row = events["item_id"].map(pd.Series(np.arange(len(items)), items["item_id"]))
     events, row = events[row.notna()], row[row.notna()]
-    return Shop(
+    return TimedLog(
         items,
         title_vectors(items["title"].tolist()) if vectors is None else vectors,
         row.to_numpy(np.int64),
@@ -123,62 +76,9 @@ def text_vectors(data: Path) -> np.ndarray:
     return vectors[[row[item_id] - 1 for item_id in items["item_id"]]]
 
 
-def make_reference(shop: Shop, end: date) -> Reference:
+def make_reference(shop: TimedLog, end: date) -> Reference:
     """Returns the reference that an export on the day `end` would have."""
-    last = _seconds(end)
-    chosen = (shop.timestamp < last) & (shop.timestamp >= last - REFERENCE_DAYS * SECONDS_PER_DAY)
-    # The log begins in the December before, whose Christmas a first reference does not know.
-    chosen &= shop.timestamp >= _seconds(date(2011, 1, 4))
-    item, timestamp = shop.item[chosen], shop.timestamp[chosen]
-    profile = ItemProfile.of(shop.items, shop.vectors, np.bincount(item, minlength=len(shop.items)))
-    names, counts = np.unique(shop.event[chosen].astype(str), return_counts=True)
-    return Reference(
-        ReferenceStatistics(
-            first=int(timestamp.min()),
-            last=int(timestamp.max()),
-            events=dict(zip(names.tolist(), counts.tolist(), strict=True)),
-            usual=usual_windows(profile, item, timestamp),
-        ),
-        profile,
-    )
-
-
-def replay(
-    shop: Shop, reference: Reference, start: date, end: date | None = None
-) -> Iterator[Week]:
-    """Yields the whole weeks from `start` on, as a monitor would have seen them.
-
-    Args:
-        shop: the log.
-        reference: what to compare with.
-        start: first day of the first week.
-        end: no week begins at or after this day; None: the end of the log.
-    """
-    rules = [rule for rule in load_monitor_config().rules or [] if rule.name == RULE]
-    watch, book = DriftWatch(reference, DriftConfig(window_days=7)), AlertBook(rules)
-    ids = shop.items["item_id"].to_numpy(object)
-    begin, last = _seconds(start), int(shop.timestamp[-1]) if end is None else _seconds(end)
-    # The log ends on a Friday noon; a week that lacks no more than a day is taken for whole.
-    while begin < last and begin + WEEK <= int(shop.timestamp[-1]) + SECONDS_PER_DAY:
-        place = slice(*np.searchsorted(shop.timestamp, [begin, begin + WEEK]))
-        for event, item, time in zip(
-            shop.event[place], shop.item[place], shop.timestamp[place], strict=True
-        ):
-            watch.add_event(event, ids[item], float(time))
-        begin += WEEK
-        figures = watch.compare(float(begin)).figures
-        alerts = book.update(figures, now=float(begin), elapsed=float(WEEK))
-        yield Week(
-            datetime.fromtimestamp(begin, UTC).date(),
-            place.stop - place.start,
-            {
-                tag.split("/")[2]: figure.value
-                for tag, figure in figures.items()
-                if tag.endswith("/times_usual")
-            },
-            [key.split("/")[2] for key in book.firing],
-            alerts,
-        )
+    return shop.between(max(end - timedelta(days=REFERENCE_DAYS), FIRST_DAY), end).reference()
 
 
 def is_ordinary(week: Week) -> bool:
@@ -201,11 +101,7 @@ def months(weeks: list[Week]) -> float:
     return len(weeks) * 7 / DAYS_PER_MONTH
 
 
-def _seconds(day: date) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
-
-
-def _monthly(shop: Shop) -> list[Week]:
+def _monthly(shop: TimedLog) -> list[Week]:
     """Returns the weeks of a shop that exports anew on the first of every month."""
     weeks: list[Week] = []
     starts = [*REFERENCE_ENDS, *(date(2011, month, 1) for month in (9, 10, 11, 12))]

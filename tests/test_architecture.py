@@ -21,7 +21,11 @@ BESIDE = {
     "training": {"data", "towers", "models", "index", "evaluation", "monitoring"},
     "monitoring": {"data", "evaluation"},
 }
-MAY_USE_BESIDE = {"export": {"training", "rerank", "monitoring"}, "api": {"training", "evaluation"}}
+MAY_USE_BESIDE = {
+    "models": {"rerank"},
+    "export": {"training", "rerank", "monitoring"},
+    "api": {"training", "evaluation", "monitoring"},
+}
 
 
 def sources(*folders: str) -> list[Path]:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from tfrec import runtime as runtime
 
 if TYPE_CHECKING:
+    from tfrec.api.ab_tests import simulate_ab_test
     from tfrec.api.datasets import load_dataset
+    from tfrec.api.drift import replay_drift
     from tfrec.api.experiments import configure
     from tfrec.api.launching import refresh_index
     from tfrec.api.recommender import Recommender
@@ -30,7 +32,9 @@ __all__ = [
     "load_dataset",
     "read_scalars",
     "refresh_index",
+    "replay_drift",
     "sample_path",
+    "simulate_ab_test",
     "tabulate",
 ]
 
@@ -43,7 +47,9 @@ _HOMES = {
     "load_dataset": "tfrec.api.datasets",
     "read_scalars": "tfrec.api.training_logs",
     "refresh_index": "tfrec.api.launching",
+    "replay_drift": "tfrec.api.drift",
     "sample_path": "tfrec.data.sample",
+    "simulate_ab_test": "tfrec.api.ab_tests",
     "tabulate": "tfrec.api.tables",
 }
 

@@ -101,9 +101,11 @@ class Settings:
         return grpc.secure_channel(self.address, self.tls.credentials(), self.options())
 
     def _service_config(self) -> dict[str, Any]:
+        # A name may stand for many servers, as that of a headless service does: all of them work.
+        config: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
         if not self.retries:
-            return {}
-        return {
+            return config
+        return config | {
             "methodConfig": [
                 {
                     "name": [{}],

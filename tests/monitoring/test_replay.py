@@ -11,8 +11,8 @@ from benchmarks.drift_replay import (
     make_reference,
     months,
     raised,
-    replay,
 )
+from tfrec.monitoring.drift.replay import replay
 
 
 @pytest.fixture(scope="module")

@@ -180,6 +180,20 @@ class PreparedDataset(Displayed):
             return train
         return train.followed_by_targets(self.histories("valid"))
 
+    def logged_events(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns item, event and timestamp of every event of the log, each once.
+
+        Shopper by shopper and split by split: item and event indices from 1, and unix seconds
+        (0 where the log has no times), each `[events]`.
+        """
+        train = self.histories("train")
+        parts = [(train.item, train.event, train.timestamp)]
+        for split in ("valid", "test"):
+            later = self.histories(split)
+            parts.append((later.target_item, later.target_event, later.target_timestamp))
+        item, event, timestamp = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return item, event, timestamp
+
     def item_index(self) -> dict[str, int]:
         """Returns the item index (from 1) of every item id."""
         return {item: i for i, item in enumerate(self.items["item_id"], start=1)}

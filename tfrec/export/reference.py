@@ -38,7 +38,7 @@ def reference_of(run: TrainedRun, config: ExperimentConfig) -> Reference:
         config: its sections `evaluation` and `export` are used.
     """
     dataset = run.dataset
-    item, event, timestamp = _logged_events(dataset)
+    item, event, timestamp = dataset.logged_events()
     last = int(timestamp.max(initial=0))
     recent = timestamp > last - config.export.reference_days * SECONDS_PER_DAY
     item, event, timestamp = item[recent], event[recent], timestamp[recent]
@@ -92,17 +92,6 @@ def carried_over(bundle: Bundle, merged: MergedItems, vectors: np.ndarray) -> Re
         np.pad(before.items.served, (0, new)),
     )
     return Reference(before.statistics, profile)
-
-
-def _logged_events(dataset: PreparedDataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns item, event and timestamp of every event of the log, each once."""
-    train = dataset.histories("train")
-    parts = [(train.item, train.event, train.timestamp)]
-    for split in ("valid", "test"):
-        later = dataset.histories(split)
-        parts.append((later.target_item, later.target_event, later.target_timestamp))
-    item, event, timestamp = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return item, event, timestamp
 
 
 def _served(

@@ -40,7 +40,8 @@ function valuesOf(proto) {
 
 /** Returns the k best items for a history of item ids, oldest first. */
 function recommend(client, history, k, context = {}) {
-  const ids = history.length ? history : [""]; // "" is padding.
+  // "" is padding; a server that batches pads other histories with copies of the first value.
+  const ids = ["", ...history];
   const row = [1, ids.length];
   const inputs = {
     history_item_id: tensor("DT_STRING", row, ids),

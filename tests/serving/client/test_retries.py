@@ -113,10 +113,26 @@ def test_a_deadline_of_a_millisecond_is_an_error_of_ours(scripted):
 
 
 def test_calls_share_one_connection(scripted):
-    with RecommenderClient(scripted.address) as client, ThreadPoolExecutor(4) as threads:
+    address = scripted.address.replace("localhost", "127.0.0.1")
+    with RecommenderClient(address) as client, ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda _: client.models(["m"]), range(20)))
     assert scripted.asked == 20
     assert len(scripted.peers) == 1
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_all_servers_behind_one_name_work(scripted, retries):
+    with ScriptedServer() as other:
+        ports = [server.address.rpartition(":")[2] for server in (scripted, other)]
+        address = f"ipv4:127.0.0.1:{ports[0]},127.0.0.1:{ports[1]}"
+        with RecommenderClient(address, retries=retries) as client:
+            # The first calls go to whichever server is connected first.
+            for _ in range(50):
+                client.models(["m"])
+                if scripted.asked >= 2 and other.asked >= 2:
+                    break
+                time.sleep(0.02)
+    assert scripted.asked >= 2 and other.asked >= 2
 
 
 def test_interceptors_see_and_change_every_call(scripted):
