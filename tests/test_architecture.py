@@ -18,13 +18,23 @@ LAYERS = ["data", "towers", "index", "models", "export", "api"]
 BESIDE = {
     "evaluation": {"data"},
     "rerank": {"data", "index"},
-    "training": {"data", "towers", "models", "index", "evaluation", "monitoring"},
+    "training": {
+        "data",
+        "towers",
+        "models",
+        "index",
+        "evaluation",
+        "monitoring",
+        "rerank",
+        "surfaces",
+    },
     "monitoring": {"data", "evaluation"},
 }
 MAY_USE_BESIDE = {
     "models": {"rerank"},
-    "export": {"training", "rerank", "monitoring"},
-    "api": {"training", "evaluation", "monitoring"},
+    "export": {"training", "rerank", "monitoring", "surfaces"},
+    "updating": {"training", "evaluation", "monitoring"},
+    "api": {"training", "evaluation", "monitoring", "launch"},
 }
 
 

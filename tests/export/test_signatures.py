@@ -302,7 +302,8 @@ def test_the_reason_is_what_is_most_alike_and_not_returned(signatures, retriever
     ("retrieval", "describe", {"title", "price", "known"}),
     ("ranking", "serving_default", {"score", "probability_purchase", "probability_return"}),
     ("recommender", "serving_default",
-     {"item_id", "score", "probability_purchase", "probability_return", "reason_item_id"}),
+     {"item_id", "score", "probability_purchase", "probability_return", "reason_item_id",
+      "placement"}),
 ])  # fmt: skip
 def test_names_are_the_contract_and_everything_shares_the_batch_dimension(
     signatures, model, name, outputs

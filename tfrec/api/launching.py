@@ -16,7 +16,7 @@ def refresh_index(models: str | Path, items: Raw, config: Source = None) -> Refr
     Args:
         models: folder of exported models.
         items: the new and changed rows of the catalogue: a table, a file or a glob.
-        config: the sections `data`, `evaluation` and `export` of this configuration take the place
+        config: the sections `data`, `display`, `evaluation` and `export` of this take the place
             of those that the models were made with.
 
     Raises:

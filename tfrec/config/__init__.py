@@ -4,11 +4,13 @@ from tfrec.config.loading import change_config, dump_config, load_config, parse_
 from tfrec.config.schema import (
     CategoricalColumn,
     DataConfig,
+    DisplayConfig,
     EvaluationConfig,
     ExperimentConfig,
     ExportConfig,
     RankingConfig,
     RetrievalConfig,
+    SurfaceConfig,
     TextConfig,
     TrainingConfig,
 )
@@ -16,11 +18,13 @@ from tfrec.config.schema import (
 __all__ = [
     "CategoricalColumn",
     "DataConfig",
+    "DisplayConfig",
     "EvaluationConfig",
     "ExperimentConfig",
     "ExportConfig",
     "RankingConfig",
     "RetrievalConfig",
+    "SurfaceConfig",
     "TextConfig",
     "TrainingConfig",
     "change_config",

@@ -11,13 +11,13 @@ from tfrec.config.schema import DataConfig
 from tfrec.data import cells
 from tfrec.data.adapters import find_adapter
 from tfrec.data.dataset import VALUES_SUFFIX
-from tfrec.data.schema import ITEM_PHRASES, apply_schema, item_schema
+from tfrec.data.schema import ITEM_PHRASES, MARGIN, apply_schema, item_schema
 from tfrec.data.table import Table
 from tfrec.data.timestamps import parse_timestamps
 from tfrec.errors import UserError
 
 # Columns that the contract names; a log may well lack those that are not required.
-STANDARD = [*ITEM_PHRASES, "price", "available", "launched_at", "image_embedding"]
+STANDARD = [*ITEM_PHRASES, "price", MARGIN, "available", "launched_at", "image_embedding"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,8 @@ def build_catalogue(table: Table, config: DataConfig) -> Catalogue:
         columns["price"] = cells.numbers(table, "price")
     else:
         columns["price"] = pd.Series(np.full(len(table), np.nan))
+    if MARGIN in names:
+        columns[MARGIN] = cells.numbers(table, MARGIN)
     if "available" in names:
         columns["available"] = cells.flags(table, "available", default=True)
     else:

@@ -8,7 +8,8 @@ from tfrec.data.timestamps import EARLIEST
 
 EVENT_TEXTS = ["user_id", "item_id", "event"]
 EVENT_NUMBERS = ["position", "value", "quantity", "rating", "price"]
-ITEM_NUMBERS = ["price"]
+MARGIN = "margin"
+ITEM_NUMBERS = ["price", MARGIN]
 ITEM_PHRASES = ["title", "description", "brand", "categories"]
 
 # What a missing cell is called, where a cell may not be missing.
@@ -62,7 +63,7 @@ def item_schema(*, title_required: bool) -> pa.DataFrameSchema:
         {
             "item_id": pa.Column("str", nullable=False),
             "title": pa.Column("str", nullable=not title_required),
-            "price": pa.Column("float64", nullable=True, required=False),
+            **{name: pa.Column("float64", nullable=True, required=False) for name in ITEM_NUMBERS},
             "available": pa.Column("bool", required=False),
         }
     )

@@ -20,6 +20,7 @@ from tfrec.export.warmup import examples, write_warm_up
 from tfrec.files import disk_errors_as_user_errors, write_json
 from tfrec.monitoring.drift.reference import FOLDER as REFERENCE
 from tfrec.progress import progress
+from tfrec.rerank.rules import check_surfaces
 from tfrec.towers.bert.weights import find_weights
 from tfrec.training.loading import TrainedRun
 from tfrec.training.run import RunDirectory
@@ -54,7 +55,7 @@ def export_run(
         path: the run.
         models: the models folder.
         data: the run's data set, where it has moved.
-        settings: its sections `evaluation` and `export` stand in for those of the run.
+        settings: its sections `display`, `evaluation` and `export` stand in for those of the run.
 
     Raises:
         UserError: if the run is not whole, or the models cannot be written.
@@ -92,10 +93,11 @@ def exportable_of(
     Args:
         path: the run.
         run: the same, opened.
-        settings: its sections `evaluation` and `export` stand in for those of the run.
+        settings: its sections `display`, `evaluation` and `export` stand in for those of the run.
 
     Raises:
-        UserError: if the run holds no ranking model.
+        UserError: if the run holds no ranking model, or the display order names a product that
+            cannot be shown.
     """
     path = Path(path)
     retrieval, ranking = RunDirectory.open(path, "retrieval"), RunDirectory.open(path, "ranking")
@@ -103,9 +105,9 @@ def exportable_of(
     # The manifest's configuration is the one that made the items, and holds no salt.
     config = run.config.model_copy(update={"data": run.dataset.manifest.config})
     if settings is not None:
-        config = config.model_copy(
-            update={"evaluation": settings.evaluation, "export": settings.export}
-        )
+        given = {name: getattr(settings, name) for name in ("display", "evaluation", "export")}
+        config = config.model_copy(update=given)
+    check_surfaces(config.display, run.dataset.items, config.export.k)
     return Exportable(
         config=config,
         items=run.dataset.items,

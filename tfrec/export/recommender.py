@@ -1,16 +1,23 @@
 """The signatures of the exported recommender: retrieval, ranking and display order in one call."""
 
+from collections.abc import Mapping
+from functools import partial
+
 import tensorflow as tf
 
-from tfrec.export.histories import HistoryReader
+from tfrec.config import DisplayConfig, SurfaceConfig
+from tfrec.export.histories import TEXTS, HistoryReader
 from tfrec.export.ranking import named_probabilities
 from tfrec.export.requests import RequestReader
 from tfrec.export.saving import Signature, Tensors
 from tfrec.export.served_items import ServedItems
 from tfrec.index.exact import NEVER
-from tfrec.models.recommender import Recommender
+from tfrec.models.recommender import Recommender, Retriever
+from tfrec.rerank.display_order import PLACEMENTS
 from tfrec.towers.histories import History, last_events
 
+DEFAULT = "serving_default"
+SEED = "seed"
 # By how much, in terms of a cosine, an old event is less of a reason than the last one at most,
 # and how fast it becomes old.
 AGE_PENALTY = 0.1
@@ -18,12 +25,16 @@ AGE_DECAY = 0.9
 
 
 class RecommenderSignatures:
-    """What the model `recommender` offers.
+    """What the model `recommender` offers: one signature a surface of the shop.
+
+    The rules of a surface are constants of its signature. As inputs they would be required of
+    every client, as all inputs of a signature are, and any client could switch them off.
 
     Args:
         items: the item table.
         histories: reads histories.
-        recommender: the two stages; it must pass on at least `k` candidates.
+        surfaces: the recommender of each surface, by the name of its signature, with candidates
+            for at least `k` items; they share one retriever.
         k: how many items an answer has.
         hide_history: whether items of the history are never recommended.
     """
@@ -32,36 +43,49 @@ class RecommenderSignatures:
         self,
         items: ServedItems,
         histories: HistoryReader,
-        recommender: Recommender,
+        surfaces: Mapping[str, Recommender],
         k: int,
         hide_history: bool,
     ) -> None:
         self._items = items
         self._requests = RequestReader(items, histories, hide_history)
-        self._recommender = recommender
+        self._surfaces = dict(surfaces)
         self._k = k
 
     @property
     def signatures(self) -> dict[str, Signature]:
-        """Every signature by name."""
-        return {"serving_default": Signature(self.recommend, self._requests.inputs)}
+        """Every signature by name.
 
-    def recommend(self, inputs: Tensors) -> Tensors:
-        """Returns the items to show for each history, in the order to show them, `[batch, k]`."""
-        history, hidden = self._requests.read(inputs)
-        items, values, probabilities = self._recommender.recommend(
-            history, hidden, self._items.available
-        )
-        items, values = items[:, : self._k], values[:, : self._k]
-        shown = {event: chances[:, : self._k] for event, chances in probabilities.items()}
+        All but `serving_default` have a further input, `seed`: the same one leaves the same to
+        chance. There the history is the seed, so that clients need not know of it.
+        """
+        seed = {SEED: TEXTS}
         return {
-            "item_id": self._items.ids(items),
-            "score": values,
-            **named_probabilities(shown, items),
-            "reason_item_id": self._items.ids(self._reasons(history, items)),
+            name: Signature(
+                partial(self.recommend, name),
+                self._requests.inputs if name == DEFAULT else {**self._requests.inputs, **seed},
+            )
+            for name in self._surfaces
         }
 
-    def _reasons(self, history: History, items: tf.Tensor) -> tf.Tensor:
+    def recommend(self, surface: str, inputs: Tensors) -> Tensors:
+        """Returns the items to show for each history, in the order to show them, `[batch, k]`."""
+        history, hidden = self._requests.read(inputs)
+        recommender = self._surfaces[surface]
+        shown = recommender.show(
+            history, hidden, self._items.available, count=self._k, seeds=inputs.get(SEED)
+        )
+        return {
+            "item_id": self._items.ids(shown.items),
+            "score": shown.values,
+            **named_probabilities(shown.probabilities, shown.items),
+            "reason_item_id": self._items.ids(
+                self._reasons(recommender.retriever, history, shown.items)
+            ),
+            "placement": tf.gather(tf.constant(PLACEMENTS), shown.placement),
+        }
+
+    def _reasons(self, retriever: Retriever, history: History, items: tf.Tensor) -> tf.Tensor:
         """Returns the item of the history that speaks most for each recommended one.
 
         That is the one with the largest cosine of item vectors, less a penalty that grows with its
@@ -69,13 +93,13 @@ class RecommenderSignatures:
         Returned goods are no reason.
 
         Args:
+            retriever: holds the item vectors.
             history: the history.
             items: int64 `[batch, k]`.
 
         Returns:
             int64 `[batch, k]`; 0 where there is no reason.
         """
-        retriever = self._recommender.retriever
         recent = last_events(history, retriever.model.config.max_history)
         past, length = recent["item"], recent["length"]
         width = tf.shape(past, tf.int64)[1]
@@ -95,3 +119,8 @@ class RecommenderSignatures:
         best = tf.argmax(weights, axis=2)
         found = tf.logical_and(tf.reduce_any(usable, axis=2), items > 0)
         return tf.where(found, tf.gather(past, best, batch_dims=1), 0)
+
+
+def surfaces_of(config: DisplayConfig) -> dict[str, SurfaceConfig]:
+    """Returns the surfaces of a configuration by the names of their signatures."""
+    return {DEFAULT: config, **config.surfaces}

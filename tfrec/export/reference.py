@@ -35,7 +35,7 @@ def reference_of(run: TrainedRun, config: ExperimentConfig) -> Reference:
 
     Args:
         run: the trained run; it has a ranking model.
-        config: its sections `evaluation` and `export` are used.
+        config: its sections `display`, `evaluation` and `export` are used.
     """
     dataset = run.dataset
     item, event, timestamp = dataset.logged_events()
@@ -47,7 +47,7 @@ def reference_of(run: TrainedRun, config: ExperimentConfig) -> Reference:
     histories = dataset.histories("test")
     some = np.linspace(0, len(histories) - 1, min(SHOPPERS, len(histories))).round().astype(int)
     histories = histories.select(np.unique(some))
-    recommender = run.recommender()
+    recommender = run.recommender(config.display)
     assert recommender is not None, "an export has a ranking model"
     items, scores = _served(recommender, histories, dataset, config)
     shown = items > 0
@@ -103,7 +103,8 @@ def _served(
     """Returns the first items that each shopper is shown, and their scores."""
     available = tf.constant(np.append(False, dataset.items["available"].to_numpy(bool)))
     hide = config.evaluation.repeats == "exclude"
-    recommend = tf.function(recommender.recommend, reduce_retracing=True)
+    count = min(PLACES, recommender.candidates)
+    show = tf.function(recommender.show, reduce_retracing=True)
     # One width for all: another one in each batch would have the graph made anew.
     everybody = pad_histories(histories, max(1, int(histories.lengths.max(initial=0))))
     items, scores = [], []
@@ -113,9 +114,9 @@ def _served(
             name: values[start : start + SHOPPERS_A_BATCH] for name, values in everybody.items()
         }
         hidden = history["item"] if hide else tf.zeros_like(history["item"][:, :1])
-        found, values, _ = recommend(history, hidden, available)
-        items.append(found[:, :PLACES].numpy())
-        scores.append(values[:, :PLACES].numpy())
+        shown = show(history, hidden, available, count=count)
+        items.append(shown.items.numpy())
+        scores.append(shown.values.numpy())
     if not items:
         return np.zeros((0, PLACES), np.int64), np.zeros((0, PLACES), np.float32)
     return np.concatenate(items), np.concatenate(scores)

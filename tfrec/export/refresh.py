@@ -17,6 +17,7 @@ from tfrec.export.exporter import Exported, export
 from tfrec.export.merging import MergedItems, merge_items
 from tfrec.export.reference import carried_over
 from tfrec.files import atomic_file
+from tfrec.rerank.rules import check_surfaces
 from tfrec.towers.bert.vectors import TextVectors
 from tfrec.towers.bert.weights import find_weights
 from tfrec.training.text import encode_all
@@ -66,8 +67,8 @@ def refresh_index(
     Args:
         models: the models folder.
         items: path or glob of the catalogue.
-        config: its sections `data`, `evaluation` and `export` take the place of those that the
-            models were made with.
+        config: its sections `data`, `display`, `evaluation` and `export` take the place of those
+            that the models were made with.
 
     Raises:
         UserError: if the models, their bundle or the file cannot be used.
@@ -78,12 +79,14 @@ def refresh_index(
     if config is not None:
         # An exported configuration holds no salt.
         data = config.data.model_copy(update={"user_salt": settings.data.user_salt})
-        settings = settings.model_copy(
-            update={"data": data, "evaluation": config.evaluation, "export": config.export}
-        )
+        given = {name: getattr(config, name) for name in ("display", "evaluation", "export")}
+        settings = settings.model_copy(update={"data": data, **given})
     table, catalogue = _read(items, settings)
     before = bundle.items()
     merged = merge_items(before, table, catalogue.frame, settings.data.text_columns)
+    if config is not None:
+        # Without one, products that were sold out since are left out and nobody is stopped.
+        check_surfaces(settings.display, merged.frame, settings.export.k)
     rejects = _write_rejects(table, models)
     exported, encoded = None, 0
     if merged.new or merged.changed or settings != bundle.config:

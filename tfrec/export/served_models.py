@@ -8,11 +8,12 @@ from tfrec.export.exportable import Exportable
 from tfrec.export.histories import HistoryReader
 from tfrec.export.item_reader import ItemReader
 from tfrec.export.ranking import RankingSignatures
-from tfrec.export.recommender import RecommenderSignatures
+from tfrec.export.recommender import RecommenderSignatures, surfaces_of
 from tfrec.export.retrieval import RetrievalSignatures
 from tfrec.export.saving import Signature
 from tfrec.export.served_items import ServedItems
 from tfrec.models.recommender import Recommender, Retriever
+from tfrec.rerank.display_order import DisplayOrder
 from tfrec.towers.bert.tower import BertTextTower
 from tfrec.towers.bert.weights import BertFiles
 
@@ -43,16 +44,24 @@ class ServedModels:
             bert, max_tokens=source.config.text.max_tokens
         )
         retriever = Retriever(source.retrieval)
-        recommender = Recommender(
-            retriever, source.ranker, max(k, source.config.ranking.candidates)
-        )
+        categories = source.retrieval.catalogue.categories
+        candidates = max(k, source.config.ranking.candidates)
+        surfaces = {
+            name: Recommender(
+                retriever,
+                source.ranker,
+                candidates,
+                DisplayOrder(surface, source.items, categories) if surface.arranges else None,
+            )
+            for name, surface in surfaces_of(source.config.display).items()
+        }
         self.signatures: dict[str, dict[str, Signature]] = {
             "retrieval": RetrievalSignatures(
                 items, histories, products, retriever, text_tower, k, hide_history
             ).signatures,
             "ranking": RankingSignatures(items, histories, retriever, source.ranker).signatures,
             "recommender": RecommenderSignatures(
-                items, histories, recommender, k, hide_history
+                items, histories, surfaces, k, hide_history
             ).signatures,
         }
         self.tables: dict[str, list[tf.Module]] = {

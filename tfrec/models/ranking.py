@@ -7,6 +7,7 @@ import tensorflow_recommenders as tfrs
 
 from tfrec.config import RankingConfig
 from tfrec.models.ranking_features import RETRIEVAL_FEATURES
+from tfrec.rerank.value import task_value
 
 
 def listwise_softmax(
@@ -153,15 +154,28 @@ class RankingModel(tfrs.models.Model):
 
     def scores(self, probabilities: dict[str, tf.Tensor]) -> tf.Tensor:
         """Returns the value `[batch, num_candidates]` that candidates are ordered by."""
-        value = tf.add_n(
-            [
-                self.config.event_weights.get(event, 1.0) * probabilities[event]
-                for event in self.target_events
-            ]
+        return self.worth(probabilities)
+
+    def worth(
+        self,
+        probabilities: dict[str, tf.Tensor],
+        event_weights: dict[str, float] | None = None,
+        return_penalty: float | None = None,
+    ) -> tf.Tensor:
+        """Returns the value `[batch, num_candidates]` on a surface with weights of its own.
+
+        Args:
+            probabilities: as `probabilities` returns them.
+            event_weights: worth of each target event; `None` for those of the configuration.
+            return_penalty: what a return takes away; `None` for that of the configuration.
+        """
+        return task_value(
+            probabilities,
+            self.target_events,
+            self.config.event_weights if event_weights is None else event_weights,
+            self.return_event,
+            self.config.return_penalty if return_penalty is None else return_penalty,
         )
-        if self.return_event:
-            value *= 1.0 - self.config.return_penalty * probabilities[self.return_event]
-        return value
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns the sum of `loss_parts`."""

@@ -1,4 +1,6 @@
-"""Retrieval, ranking and both together, over item indices: what is evaluated and what is served."""
+"""Retrieval, ranking and display order, over item indices: what is evaluated and served."""
+
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -6,7 +8,11 @@ from tfrec.index.exact import best_items, hide_items, hide_unavailable
 from tfrec.models.ranking import RankingModel
 from tfrec.models.ranking_features import CandidateFeatures, retrieval_features
 from tfrec.models.retrieval import RetrievalModel
+from tfrec.rerank.display_order import PLACEMENTS, RANKED, DisplayOrder
+from tfrec.rerank.exploration import seeds_of
 from tfrec.towers.histories import History, last_events
+
+NO_VALUE = -1.0
 
 
 class Retriever(tf.Module):
@@ -107,25 +113,49 @@ class Ranker(tf.Module):
         return self.model.scores(probabilities), probabilities
 
 
+class Shown(NamedTuple):
+    """What a shopper is shown, `[batch, count]`, in the order in which to show it.
+
+    Attributes:
+        items: int64, 0 where there are too few.
+        values: float32, what the ranking model says; -1 where there is no item.
+        probabilities: float32 an event.
+        placement: int32, positions in `rerank.display_order.PLACEMENTS`: why each stands there.
+    """
+
+    items: tf.Tensor
+    values: tf.Tensor
+    probabilities: dict[str, tf.Tensor]
+    placement: tf.Tensor
+
+
 class Recommender(tf.Module):
-    """Two stages: candidates from the retriever, in the order of the ranker.
+    """Candidates from the retriever, in the order of the ranker, arranged for a surface.
 
     Args:
         retriever: the first stage.
         ranker: the second stage.
         candidates: how many items pass from the first to the second.
+        display: the display order; `None` for that of the ranker.
     """
 
-    def __init__(self, retriever: Retriever, ranker: Ranker, candidates: int) -> None:
+    def __init__(
+        self,
+        retriever: Retriever,
+        ranker: Ranker,
+        candidates: int,
+        display: DisplayOrder | None = None,
+    ) -> None:
         super().__init__(name="recommender")
         self.retriever = retriever
         self.ranker = ranker
         self.candidates = candidates
+        self.display = display
 
     def recommend(
         self, history: History, hidden: tf.Tensor, available: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
-        """Returns the candidates in the order in which to show them.
+        """Returns the candidates in the order of the ranker.
 
         Args:
             history: the shoppers' histories.
@@ -136,13 +166,9 @@ class Recommender(tf.Module):
             int64 `[batch, candidates]` items, 0 where there are too few; their values float32
             `[batch, candidates]`; and the probability of each event, of the same shape.
         """
-        scores = self.retriever.scores(history)
-        visible = hide_items(scores, hidden)
-        if available is not None:
-            visible = hide_unavailable(visible, available)
-        _, items = best_items(visible, self.candidates)
+        scores, items = self._retrieve(history, hidden, available)
         values, probabilities = self.ranker.rank(history, items, scores)
-        values = tf.where(items > 0, values, tf.fill(tf.shape(values), -1.0))
+        values = tf.where(items > 0, values, tf.fill(tf.shape(values), NO_VALUE))
         values, order = tf.math.top_k(values, k=self.candidates)
         return (
             tf.gather(items, order, batch_dims=1),
@@ -152,3 +178,69 @@ class Recommender(tf.Module):
                 for event, values in probabilities.items()
             },
         )
+
+    def show(
+        self,
+        history: History,
+        hidden: tf.Tensor,
+        available: tf.Tensor | None = None,
+        *,
+        count: int,
+        seeds: tf.Tensor | None = None,
+    ) -> Shown:
+        """Returns the items to show.
+
+        Args:
+            history: the shoppers' histories.
+            hidden: as in `recommend`.
+            available: as in `recommend`.
+            count: how many, the number of candidates at most.
+            seeds: string `[batch]`, of what is left to chance; `None` takes them from the
+                histories.
+        """
+        if self.display is None:
+            items, values, probabilities = self.recommend(history, hidden, available)
+            items, values = items[:, :count], values[:, :count]
+            return Shown(
+                items,
+                values,
+                {event: chances[:, :count] for event, chances in probabilities.items()},
+                tf.cast(items > 0, tf.int32) * PLACEMENTS.index(RANKED),
+            )
+        scores, items = self._retrieve(history, hidden, available)
+        if len(self.display.rules):
+            own = self.display.products(items, hidden, available)
+            items = tf.concat([items, own], axis=1)
+        values, probabilities = self.ranker.rank(history, items, scores)
+        config = self.display.config
+        worth = values
+        if config.event_weights is not None or config.return_penalty is not None:
+            worth = self.ranker.model.worth(
+                probabilities, config.event_weights, config.return_penalty
+            )
+        if seeds is None:
+            seeds = seeds_of(history["item"], history["timestamp"], history["length"])
+        order, placement = self.display(
+            items, self.display.values(items, worth), self.retriever.vectors, seeds, count
+        )
+        order = order[:, :count]
+        return Shown(
+            tf.gather(items, order, batch_dims=1),
+            tf.gather(tf.where(items > 0, values, NO_VALUE), order, batch_dims=1),
+            {
+                event: tf.gather(chances, order, batch_dims=1)
+                for event, chances in probabilities.items()
+            },
+            placement[:, :count],
+        )
+
+    def _retrieve(
+        self, history: History, hidden: tf.Tensor, available: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the scores of all items, and the best ones that may be shown."""
+        scores = self.retriever.scores(history)
+        visible = hide_items(scores, hidden)
+        if available is not None:
+            visible = hide_unavailable(visible, available)
+        _, items = best_items(visible, self.candidates)
+        return scores, tf.ensure_shape(items, [None, self.candidates])

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tfrec.config import ExperimentConfig
+from tfrec.config import ExperimentConfig, SurfaceConfig
 from tfrec.data.dataset import PreparedDataset
 from tfrec.data.log_statistics import LogStatistics
 from tfrec.errors import UserError
 from tfrec.models.recommender import Ranker, Recommender, Retriever
 from tfrec.models.retrieval import RetrievalModel
+from tfrec.rerank.display_order import DisplayOrder
 from tfrec.training.ranking import load_ranker
 from tfrec.training.retrieval import load_retrieval, load_text_vectors
 from tfrec.training.run import RunDirectory
@@ -67,6 +68,7 @@ class TrainedRun:
             config = config.model_copy(
                 update={
                     "ranking": second.config.ranking,
+                    "display": second.config.display,
                     "evaluation": second.config.evaluation,
                     "export": second.config.export,
                 }
@@ -88,9 +90,17 @@ class TrainedRun:
             self.ranker.features.fill(LogStatistics.build(self.dataset, neighbours, before=split))
         self.counted_before = split
 
-    def recommender(self) -> Recommender | None:
-        """Returns the two stages together, or `None` where there is no ranking model."""
+    def recommender(self, surface: SurfaceConfig | None = None) -> Recommender | None:
+        """Returns the two stages together, or `None` where there is no ranking model.
+
+        Args:
+            surface: the display order; `None` for that of the ranking model.
+        """
         if self.ranker is None:
             return None
         retriever = Retriever(self.retrieval)
-        return Recommender(retriever, self.ranker, self.config.ranking.candidates)
+        display = None
+        if surface is not None and surface.arranges:
+            categories = self.retrieval.catalogue.categories
+            display = DisplayOrder(surface, self.dataset.items, categories)
+        return Recommender(retriever, self.ranker, self.config.ranking.candidates, display)

@@ -1,0 +1,1 @@
+"""Display order: which of the ranked items to show, and where."""
