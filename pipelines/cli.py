@@ -47,6 +47,11 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
             "Train the ranking model on retrieved candidates.",
         ),
         Stage("evaluate", "pipelines.evaluate", "Measure the models of a run against baselines."),
+        Stage(
+            "train surfaces",
+            "pipelines.train_surfaces",
+            "Fit the surfaces of a shop: complements of a basket.",
+        ),
         Stage("export", "pipelines.export", "Write the SavedModels that a model server loads."),
         Stage(
             "index refresh",
@@ -59,6 +64,7 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
         Stage("recommend", "pipelines.recommend", "Ask a server what a shopper may want next."),
         Stage("search", "pipelines.search", "Ask a server for items that fit a text."),
         Stage("similar", "pipelines.similar", "Ask a server for items like an item."),
+        Stage("cart", "pipelines.cart", "Ask a server what completes a basket."),
     ),
     "Watch it": (
         Stage(

@@ -29,6 +29,7 @@ BESIDE = {
         "surfaces",
     },
     "monitoring": {"data", "evaluation"},
+    "surfaces": {"data", "evaluation"},
 }
 MAY_USE_BESIDE = {
     "models": {"rerank"},

@@ -27,6 +27,8 @@ SPELLINGS = {
     "recommend": ["--server", "--history", "-k", "--json"],
     "search": ["--server", "--query", "-k", "--json"],
     "similar": ["--server", "--item", "-k", "--json"],
+    "cart": ["--server", "--basket", "-k", "--json"],
+    "train surfaces": ["--run", "--data", "--overwrite"],
     "runs": ["--json"],
     "monitor": ["--out", "--server", "--rest", "--gateway", "--event-log", "--models", "--config"],
     "ab": ["--event-log", "--a", "--b", "--by", "--split", "--json"],

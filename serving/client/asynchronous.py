@@ -80,6 +80,7 @@ class AsyncRecommenderClient:
     recommend = _awaited(Operations.recommend)
     search = _awaited(Operations.search)
     similar = _awaited(Operations.similar)
+    cart = _awaited(Operations.cart)
     rank = _awaited(Operations.rank)
     describe = _awaited(Operations.describe)
     embed = _awaited(Operations.embed)

@@ -81,6 +81,7 @@ class RecommenderClient:
     recommend = _blocking(Operations.recommend)
     search = _blocking(Operations.search)
     similar = _blocking(Operations.similar)
+    cart = _blocking(Operations.cart)
     rank = _blocking(Operations.rank)
     describe = _blocking(Operations.describe)
     embed = _blocking(Operations.embed)

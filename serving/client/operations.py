@@ -130,6 +130,44 @@ class Operations:
             return answer
         return (yield from naming.with_titles(answer, (item_id,), self._address, True, deadline))
 
+    def cart(
+        self,
+        basket: Sequence[str],
+        *,
+        k: int = 10,
+        exclude: Sequence[str] = (),
+        titles: bool = True,
+        strict: bool = True,
+        timeout: float | None = None,
+    ) -> Operation[Recommendations]:
+        """Returns what completes a basket, best first.
+
+        Args:
+            basket: item ids in any order; unknown ones are skipped. An empty basket is answered
+                with what sells of late.
+            k: how many items at most.
+            exclude: item ids that must not be recommended; those of the basket never are.
+            titles: as in `recommend`.
+            strict: whether a basket of unknown items only is an error; only noticed with `titles`.
+            timeout: as in `recommend`.
+
+        Raises:
+            UnknownItemError: if the basket has items and the server knows none of them.
+            ModelMissingError: if the models were exported without surfaces.
+            ClientError: if an argument is wrong or the server cannot answer.
+        """
+        requests.check_k(k)
+        requests.check_list("a basket", basket)
+        deadline = self._deadline(timeout)
+        inputs = {
+            "basket_item_id": requests.row(basket),
+            "exclude_item_id": requests.row(exclude),
+        }
+        answer = yield from self._ask(RETRIEVAL, "cart", inputs, None, k, deadline)
+        if not titles:
+            return answer
+        return (yield from naming.with_titles(answer, basket, self._address, strict, deadline))
+
     def rank(
         self,
         history: Sequence[str],

@@ -14,6 +14,12 @@ def check_k(k: int) -> None:
         raise InvalidRequestError(f"k should be a positive integer, not {k}")
 
 
+def check_list(what: str, items: Sequence[str]) -> None:
+    """Raises `InvalidRequestError` if a single string was given for a list of item ids."""
+    if isinstance(items, str):
+        raise InvalidRequestError(f"{what} should be a list of item ids, not the text {items!r}")
+
+
 def column(values: Sequence[str]) -> Any:
     """Returns strings as a [B] tensor."""
     return tensors.make(tensors.DT_STRING, [len(values)], values)
@@ -41,8 +47,7 @@ def history(
     Raises:
         InvalidRequestError: if their lengths differ, or a single string was given for a list.
     """
-    if isinstance(items, str):
-        raise InvalidRequestError(f"a history should be a list of item ids, not the text {items!r}")
+    check_list("a history", items)
     for name, values in (("events", events), ("timestamps", timestamps)):
         if values is not None and len(values) != len(items):
             raise InvalidRequestError(

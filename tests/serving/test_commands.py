@@ -86,6 +86,15 @@ def test_search_and_similar_print_json(tfrec, server):
     assert [row["item_id"] for row in json.loads(result.stdout)] == ["B1"]
 
 
+def test_cart_prints_json_and_names_what_it_skipped(tfrec, server):
+    address = server.address
+    result = tfrec(
+        "cart", "--server", address, "--basket", "A1, zz", "--exclude", "A2", "-k", "1", "--json"
+    )
+    assert [row["item_id"] for row in json.loads(result.stdout)] == ["B1"]
+    assert result.stderr == "note: not in the catalogue, and skipped: zz\n"
+
+
 def test_a_table_of_similar_items_names_the_item(tfrec, server):
     result = tfrec("similar", "--server", server.address, "--item", "A1")
     assert result.stdout.startswith("Items like A1 (red mug)")
@@ -101,6 +110,7 @@ def test_a_table_of_similar_items_names_the_item(tfrec, server):
         (("recommend", "--history", "A1", "--context", "x"), "--context should be NAME=VALUE"),
         (("recommend", "--history", "A1", "--context", "x=y"), "no context feature x"),
         (("search", "--query", " "), "the query is empty"),
+        (("cart", "--basket", "q,w"), "none of the 2 items (q, w) is in the catalogue"),
         (("similar", "--item", "zz"), "the item zz is not in the catalogue"),
     ],
 )

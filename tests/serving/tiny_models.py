@@ -107,6 +107,12 @@ def save_retrieval(folder: Path, offset: float = 0.0, vocabulary: Path | None = 
             model.scores(inputs["item_id"][:, tf.newaxis], inputs["item_id"][:, tf.newaxis])
         )
 
+    @signature({"basket_item_id": STRING_ROWS, **EXCLUDE})
+    def cart(inputs):
+        basket = inputs["basket_item_id"]
+        hidden = tf.concat([basket, inputs["exclude_item_id"]], 1)
+        return model.top(model.scores(basket, hidden))
+
     @signature({"query": STRINGS, **HISTORY, **CONTEXT})
     def search(inputs):
         # One point a letter of the query's first word in the title's first letters; enough here.
@@ -146,6 +152,7 @@ def save_retrieval(folder: Path, offset: float = 0.0, vocabulary: Path | None = 
         folder,
         serving_default=default,
         similar=similar,
+        cart=cart,
         search=search,
         embed_query=embed_query,
         embed_item=embed_item,

@@ -51,6 +51,18 @@ class LocalModels:
         outputs = self._graphs[model, signature](**tensors)
         return {name: _decoded(values.numpy()) for name, values in outputs.items()}
 
+    def need(self, model: str, signature: str) -> None:
+        """Makes sure that there is a signature of the surfaces.
+
+        Raises:
+            UserError: if there is none.
+        """
+        if signature not in self._served.signatures[model]:
+            raise UserError(
+                f"there is no surface `{signature}`; fit the surfaces of the run with "
+                "`tfrec train surfaces` and load it again"
+            )
+
     def history_inputs(self, histories: Sequence[AskedHistory]) -> dict[str, object]:
         """Returns the history inputs of a batch of equally long histories.
 

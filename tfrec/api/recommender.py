@@ -189,6 +189,31 @@ class Recommender:
         outputs = self._ask("retrieval", "similar", {"item_id": [item_id]}, k)
         return self._answer(outputs, k, f"Like {self._models.title(item_id)} ({item_id})")
 
+    def cart(
+        self, basket: Sequence[str], *, k: int = 10, exclude: Sequence[str] = ()
+    ) -> Recommendations:
+        """Returns what completes a basket, best first.
+
+        Args:
+            basket: item ids in any order; unknown ones are skipped.
+            k: how many items at most.
+            exclude: item ids that must not be recommended; those of the basket never are.
+
+        Raises:
+            UserError: if nothing is trained, the run has no surfaces, an argument is wrong, or no
+                item of the basket is in the catalogue.
+        """
+        if isinstance(basket, str):
+            raise UserError(f"a basket should be a list of item ids, not the text {basket!r}")
+        self._models.need("retrieval", "cart")
+        self._need_known(basket)
+        inputs: dict[str, object] = {
+            "basket_item_id": [list(basket) or [""]],
+            "exclude_item_id": [list(exclude) or [""]],
+        }
+        outputs = self._ask("retrieval", "cart", inputs, k)
+        return self._answer(outputs, k, "Goes with the basket")
+
     def explain(
         self,
         item_id: str,

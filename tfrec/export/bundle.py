@@ -29,6 +29,7 @@ from tfrec.training.retrieval import (
 )
 from tfrec.training.retrieval import WEIGHTS as RETRIEVAL_WEIGHTS
 from tfrec.training.run import CONFIG, RECORD
+from tfrec.training.surfaces import CART, FITTED, SURFACES
 
 FOLDER = "assets.extra/tfrec"
 CONTENT = "bundle.json"
@@ -37,6 +38,7 @@ RETRIEVAL, RANKING = "retrieval", "ranking"
 FORMAT = 1
 _RETRIEVAL_FILES = (RECORD, SPEC, NEIGHBOURHOOD, f"{RETRIEVAL_WEIGHTS}.*")
 _RANKING_FILES = (RECORD, FEATURES, STATISTICS, f"{RANKING_WEIGHTS}.*")
+_SURFACES_FILES = (RECORD, FITTED, CART)
 
 
 @dataclass(frozen=True)
@@ -155,8 +157,11 @@ def write_bundle(version_folder: Path, source: Exportable, bert: str) -> None:
     copies = (
         (source.retrieval_folder, RETRIEVAL, _RETRIEVAL_FILES),
         (source.ranking_folder, RANKING, _RANKING_FILES),
+        (source.surfaces_folder, SURFACES, _SURFACES_FILES),
     )
     for origin, name, patterns in copies:
+        if not origin.is_dir():
+            continue
         (folder / name).mkdir(parents=True)
         for pattern in patterns:
             for path in sorted(origin.glob(pattern)):

@@ -11,6 +11,7 @@ from tfrec.config import ExperimentConfig
 from tfrec.models.recommender import Ranker
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.monitoring.drift.reference import Reference
+from tfrec.training.surfaces import SURFACES
 
 Example = dict[str, Any]
 """A value for every input that a signature may have, without the batch dimension."""
@@ -45,3 +46,8 @@ class Exportable:
     examples: list[Example]
     origin: dict[str, Any]
     reference: Reference | None = None
+
+    @property
+    def surfaces_folder(self) -> Path:
+        """Where the surfaces lie, if any were fitted: beside the retrieval model."""
+        return self.retrieval_folder.parent / SURFACES

@@ -12,6 +12,7 @@ from tfrec.export.recommender import RecommenderSignatures, surfaces_of
 from tfrec.export.retrieval import RetrievalSignatures
 from tfrec.export.saving import Signature
 from tfrec.export.served_items import ServedItems
+from tfrec.export.surfaces import surface_signatures
 from tfrec.models.recommender import Recommender, Retriever
 from tfrec.rerank.display_order import DisplayOrder
 from tfrec.towers.bert.tower import BertTextTower
@@ -58,7 +59,8 @@ class ServedModels:
         self.signatures: dict[str, dict[str, Signature]] = {
             "retrieval": RetrievalSignatures(
                 items, histories, products, retriever, text_tower, k, hide_history
-            ).signatures,
+            ).signatures
+            | surface_signatures(source, items, retriever),
             "ranking": RankingSignatures(items, histories, retriever, source.ranker).signatures,
             "recommender": RecommenderSignatures(
                 items, histories, surfaces, k, hide_history

@@ -19,6 +19,7 @@ RECORDS = "assets.extra/tf_serving_warmup_requests"
 MOST_RECORDS = 1000
 LONGEST_HISTORY = 200
 CANDIDATES = 50
+BASKET = 20
 
 
 def examples(
@@ -40,6 +41,7 @@ def _example(histories: Histories, shopper: int, items: pd.DataFrame, spec: Data
         "history_event": [spec.event_types[event - 1] for event in histories.event[place]],
         "history_timestamp": histories.timestamp[place].tolist(),
         "candidate_item_id": items["item_id"].iloc[:: max(1, len(items) // CANDIDATES)].tolist(),
+        "basket_item_id": items["item_id"].iloc[rows[-BASKET:]].tolist(),
         "item_id": last["item_id"],
         "query": last["title"],
         "price": float(last["price"]) if np.isfinite(last["price"]) else 0.0,

@@ -44,6 +44,14 @@ QUESTIONS = {
         lambda client: client.similar("Ü-ber", titles=False),
         ("retrieval", "similar", {"item_id": ["Ü-ber"]}),
     ),
+    "cart": (
+        lambda client: client.cart(["A1", "zz"], exclude=["B1"], titles=False),
+        (
+            "retrieval",
+            "cart",
+            {"basket_item_id": [["A1", "zz"]], "exclude_item_id": [["B1"]]},
+        ),
+    ),
     "rank": (
         lambda client: client.rank(HISTORY, ["C1", "A2"], EVENTS, TIMES),
         (

@@ -1,0 +1,34 @@
+"""Fits the surfaces of a shop, such as complements of a basket, beside the models of a run."""
+
+from pathlib import Path
+
+import click
+
+from pipelines.options import moved_data_option, trained_run_option
+from pipelines.running import run
+
+
+@click.command()
+@trained_run_option
+@moved_data_option
+@click.option("--overwrite", is_flag=True, help="Replace surfaces that are already in the run.")
+def command(run_folder: Path, data: Path | None, overwrite: bool) -> None:
+    """Fit the surfaces of a shop: complements of a basket.
+
+    The run must hold a finished retrieval model. The next export has the surfaces as signatures
+    of the model `retrieval`.
+    """
+    from tfrec.training.run import RunDirectory
+
+    RunDirectory.open(run_folder, "retrieval")
+    # After the mistakes that can be said without TensorFlow, which takes seconds to import.
+    from tfrec.training.surfaces import run_surfaces
+
+    directory, metrics = run_surfaces(run_folder, data, overwrite=overwrite)
+    figures = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+    click.echo(f"Cart on validation orders: {figures}. The surfaces are in {directory.path}.")
+    click.echo(f"Export them with `tfrec export --run {run_folder} --models DIR`.")
+
+
+if __name__ == "__main__":
+    run(command)
