@@ -59,6 +59,7 @@ setup(
         "redis>=5.2",
         "rich>=13",
         "safetensors>=0.4",
+        "scikit-learn>=1.6",
         "scipy>=1.13",
         "tqdm>=4.66",
         "uvicorn>=0.32",

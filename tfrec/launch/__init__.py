@@ -1,0 +1,1 @@
+"""Products before they are on sale: how they may start, with whom, and how to find out."""
