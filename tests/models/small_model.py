@@ -50,7 +50,11 @@ def data_spec(features: ItemFeatures) -> DataSpec:
 
 
 def retrieval_model(
-    *, encoder: BertTextTower | None = None, precision: str = "float32", **config: object
+    *,
+    encoder: BertTextTower | None = None,
+    precision: str = "float32",
+    frequency: np.ndarray = FREQUENCY,
+    **config: object,
 ) -> RetrievalModel:
     """A built model without dropout, unless asked for."""
     features = five_items()
@@ -60,7 +64,7 @@ def retrieval_model(
         Catalogue(features, encoder, tokens),
         data_spec(features),
         RetrievalConfig.model_validate({**settings, **config}),
-        FREQUENCY,
+        frequency,
         precision=precision,
     )
     model.item_tower.adapt(features.text[1:], features.price[1:])

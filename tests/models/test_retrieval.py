@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tests.evaluation.small_shop import make_histories
 from tests.models.small_model import (
+    BRAND,
     COUNTRY,
     FREQUENCY,
     NUM_ITEMS,
@@ -73,6 +74,111 @@ def test_a_query_with_several_targets_is_scored_for_each():
     assert float(fair.compute_loss(batch)) == pytest.approx(by_basket, rel=1e-5)
 
 
+def without_item_4():
+    """A batch without item 4, and each item's share of the targets 1, 2, 3 and 5."""
+    batch = training_batch()
+    batch["target"] = tf.constant([[1, 2, 0, 3], [0, 5, 0, 0]], tf.int64)
+    return batch, np.array([0.0, 0.25, 0.25, 0.25, 0.0, 0.25])
+
+
+def test_an_item_that_was_never_sold_is_no_negative():
+    batch, frequency = without_item_4()
+    model = retrieval_model(temperature=0.2, frequency=frequency)
+    randomise(model)
+    items, queries = vectors_of(model, batch)
+    competing, place = items[[1, 2, 3, 5]], {1: 0, 2: 1, 3: 2, 5: 3}
+    losses = [
+        cross_entropy(competing @ query / 0.2, place[target])
+        for query, (_, _, target) in zip(queries, pairs_of(batch), strict=True)
+    ]
+    assert float(model.compute_loss(batch)) == pytest.approx(np.mean(losses), rel=1e-5)
+    as_negative = retrieval_model(temperature=0.2, frequency=frequency, unsold_negatives=True)
+    randomise(as_negative)
+    losses = [
+        cross_entropy(items[1:] @ query / 0.2, target - 1)
+        for query, (_, _, target) in zip(queries, pairs_of(batch), strict=True)
+    ]
+    assert float(as_negative.compute_loss(batch)) == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+@pytest.mark.parametrize("repeat_bonus", [False, True])
+@pytest.mark.parametrize("unsold_negatives", [False, True])
+def test_training_leaves_the_id_of_a_new_item_alone(repeat_bonus, unsold_negatives):
+    batch, frequency = without_item_4()
+    batch["item"] = tf.constant([[1, 2, 1, 3], [3, 5, 0, 0]], tf.int64)
+    model = retrieval_model(
+        frequency=frequency, repeat_bonus=repeat_bonus, unsold_negatives=unsold_negatives
+    )
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(batch)
+    gradient = tf.convert_to_tensor(tape.gradient(loss, model.item_tower.id_offset)).numpy()
+    assert gradient.any(axis=1).tolist() == [False, True, True, True, unsold_negatives, True]
+
+
+def test_no_new_item_is_drawn_as_a_negative():
+    batch, frequency = without_item_4()
+    batch["item"] = tf.constant([[1, 2, 1, 3], [3, 5, 0, 0]], tf.int64)
+    model = retrieval_model(negatives="sampled", sampled_negatives=200, frequency=frequency)
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(batch)
+    gradient = tf.convert_to_tensor(tape.gradient(loss, model.item_tower.id_offset)).numpy()
+    assert gradient.any(axis=1).tolist() == [False, True, True, True, False, True]
+
+
+class TestStandIns:
+    """An item without a trained id offset takes those of the items that are described alike."""
+
+    @pytest.fixture
+    def model(self):
+        model = retrieval_model(trend_days=[30])
+        randomise(model)
+        # Items 4 and 5 are described as item 2 is; nobody has bought item 5.
+        for table in (model.catalogue.text, model.catalogue.price):
+            table[4:6].assign(tf.repeat(table[2:3], 2, axis=0))
+        brand = model.catalogue.categories[BRAND]
+        brand[4:6].assign(tf.repeat(brand[2:3], 2, axis=0))
+        offset = model.item_tower.id_offset
+        offset[4].assign(-offset[2])
+        offset[5].assign(tf.zeros_like(offset[5]))
+        return model
+
+    def test_vectors(self, model):
+        own = model.item_tower(model.catalogue.all_features()).numpy()
+        vectors = model.item_vectors().numpy()
+        np.testing.assert_allclose(vectors[:5], own[:5], atol=1e-6)
+        features = {**model.catalogue.features(tf.constant([1, 2, 3, 4, 5]))}
+        described = model.item_tower({**features, "id": tf.zeros(5, tf.int64)}).numpy()
+        weights = np.exp((described[:4] @ described[4]) / 0.1)
+        weights /= weights.sum()
+        offset = weights @ model.item_tower.id_offset.numpy()[1:5]
+        offsets = tf.constant(np.repeat([offset], 6, axis=0), tf.float32)
+        expected = model.item_tower(model.catalogue.features(tf.constant([5])), offsets=offsets)
+        np.testing.assert_allclose(vectors[5], expected[0], atol=1e-5)
+        assert np.abs(vectors[5] - own[5]).max() > 1e-3
+
+    def test_can_be_switched_off(self, model):
+        model.config = model.config.model_copy(update={"stand_ins": False})
+        own = model.item_tower(model.catalogue.all_features())
+        np.testing.assert_allclose(model.item_vectors(), own, atol=1e-6)
+        model.count(make_histories([[1, 1, 2, 3, 4]]))
+        assert not model.trend.log_sales.numpy()[5].any()
+
+    def test_sales(self, model):
+        model.count(make_histories([[1, 1, 1, 2, 3, 4, 4, 4]]))
+        sales = model.trend.log_sales.numpy()
+        counts = np.log1p([3, 1, 1, 3])
+        np.testing.assert_allclose(sales[1:5, 1], counts, rtol=1e-6)
+        assert counts.min() < sales[5, 1] < counts.max()
+        # An item that has been sold since speaks for itself.
+        model.count(make_histories([[1, 1, 1, 2, 3, 4, 4, 4, 5]]))
+        np.testing.assert_allclose(model.trend.log_sales.numpy()[5], np.log1p([1, 1]), rtol=1e-6)
+
+    def test_before_training_nobody_stands_in(self):
+        model = retrieval_model()
+        own = model.item_tower(model.catalogue.all_features())
+        np.testing.assert_allclose(model.item_vectors(), own, atol=1e-6)
+
+
 @pytest.mark.parametrize("logq", [True, False])
 def test_in_batch_softmax_is_that_of_numpy(logq):
     model, batch = retrieval_model(negatives="in_batch", logq_correction=logq), training_batch()
@@ -95,7 +201,8 @@ def test_in_batch_softmax_is_that_of_numpy(logq):
 @pytest.mark.parametrize("logq", [True, False])
 def test_sampled_softmax_is_that_of_numpy(monkeypatch, logq):
     drawn = np.array([3, 3, 5, 1])
-    monkeypatch.setattr(tf.random, "uniform", lambda *_, **__: tf.constant(drawn, tf.int64))
+    # Places among the items from 1.
+    monkeypatch.setattr(tf.random, "uniform", lambda *_, **__: tf.constant(drawn - 1, tf.int64))
     model = retrieval_model(negatives="sampled", sampled_negatives=4, logq_correction=logq)
     randomise(model)
     batch = training_batch()

@@ -130,9 +130,16 @@ class RetrievalConfig(Section):
         description="windows of recent sales, in days, that join the trained scores; []: none",
     )
     id_dropout: float = Field(default=0.1, ge=0, lt=1)
+    stand_ins: bool = Field(
+        default=True,
+        description="what an item without a trained id lacks is guessed from items described alike",
+    )
     temperature: float = Field(default=0.07, gt=0)
     negatives: Literal["full", "sampled", "in_batch"] = "full"
     sampled_negatives: int = Field(default=2048, ge=1)
+    unsold_negatives: bool = Field(
+        default=False, description="items that training never sold are negatives all the same"
+    )
     logq_correction: bool = True
     target: Literal["next_event", "next_basket"] = "next_event"
     basket_discount: float = Field(

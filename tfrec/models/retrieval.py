@@ -22,6 +22,7 @@ from tfrec.towers.memory import CooccurrenceMemory
 from tfrec.towers.query import QueryTower
 from tfrec.towers.repeats import RepeatBonus
 from tfrec.towers.spec import DataSpec
+from tfrec.towers.stand_ins import StandIns
 from tfrec.towers.trend import PopularityTrend
 
 
@@ -92,6 +93,7 @@ class RetrievalModel(tfrs.models.Model):
         self._item_frequency = (
             None if item_frequency is None else tf.constant(item_frequency, tf.float32)
         )
+        self._candidates = self._items_that_compete(item_frequency)
         self._catalogue_task = CatalogueSoftmax(config.temperature)
         self._sampled_task = tfrs.tasks.Retrieval(
             temperature=config.temperature, remove_accidental_hits=True
@@ -142,11 +144,42 @@ class RetrievalModel(tfrs.models.Model):
             )
             self.memory.fill(item_similarity(common, settings), settings.decay)
         if self.trend is not None:
-            self.trend.fill(log_counts(log, width, events, self.trend_windows))
+            sales = log_counts(log, width, events, self.trend_windows)
+            never = np.flatnonzero((sales[1:, -1] == 0) & ~self._learned()[1:width]) + 1
+            # To have sold nothing is no failure of what could not be bought.
+            if self.config.stand_ins and len(never):
+                stand_ins = StandIns.of(self._described_vectors()[:width], never)
+                sales[stand_ins.items] = stand_ins.mean(sales)
+            self.trend.fill(sales)
 
-    def item_vectors(self, training: bool = False) -> tf.Tensor:
-        """Returns the unit vectors of all items: `[num_items + 1, dimension]`, row 0 unused."""
-        return self.item_tower(self.catalogue.all_features(), training=training)
+    def item_vectors(self) -> tf.Tensor:
+        """Returns the unit vectors of all items: `[num_items + 1, dimension]`, row 0 unused.
+
+        The id offset of an item that has learned none is the mean of its stand-ins'.
+        """
+        features = self.catalogue.all_features()
+        new = np.flatnonzero(~self._learned()[1:]) + 1
+        if not self.config.stand_ins or len(new) in (0, self.catalogue.num_items):
+            return self.item_tower(features)
+        stand_ins = StandIns.of(self._described_vectors(), new)
+        offsets = np.zeros((self.catalogue.num_items + 1, self.config.dimension), np.float32)
+        learned = self.item_tower.id_offset.numpy()
+        offsets[: len(learned)] = learned
+        offsets[0] = 0.0
+        offsets[stand_ins.items] = stand_ins.mean(offsets)
+        return self.item_tower(features, offsets=tf.constant(offsets))
+
+    def _learned(self) -> np.ndarray:
+        """Returns bool `[num_items + 1]`: items with an id offset that training has moved."""
+        moved = self.item_tower.id_offset.numpy().any(axis=1)
+        return np.pad(moved, (0, self.catalogue.num_items + 1 - len(moved)))
+
+    def _described_vectors(self) -> np.ndarray:
+        """Returns unit vectors of all items as if no id had learned anything."""
+        features = {**self.catalogue.all_features()}
+        features["id"] = tf.zeros_like(features["id"])
+        vectors: np.ndarray = tf.cast(self.item_tower(features), tf.float32).numpy()
+        return vectors
 
     def query_vectors(
         self, inputs: dict[str, tf.Tensor], item_vectors: tf.Tensor, training: bool = False
@@ -194,9 +227,9 @@ class RetrievalModel(tfrs.models.Model):
             states = self.query_vectors(inputs, items, training=training)
             losses = self._catalogue_task(
                 tf.gather_nd(states, tf.stack([rows, seen], axis=1)),
-                items[1:],
+                tf.gather(items, self._candidates),
                 query,
-                labels - 1,
+                tf.searchsorted(self._candidates, labels, out_type=labels.dtype),
                 self._bonus(inputs, rows, seen),
             )
             total = tf.reduce_sum(losses * weights)
@@ -205,6 +238,18 @@ class RetrievalModel(tfrs.models.Model):
                 inputs, tf.gather(tf.stack([rows, seen], axis=1), query), labels, weights, training
             )
         return tf.math.divide_no_nan(total, tf.reduce_sum(weights))
+
+    def _items_that_compete(self, item_frequency: np.ndarray | None) -> tf.Tensor:
+        """Returns int64 `[count]`, sorted: the items that the softmax of the training is over.
+
+        That nobody chose what could not yet be bought says nothing of it. As a negative example
+        of every shopper, a new item would be pushed away from all of them, by its id and, worse,
+        by what its text has in common with other new ones.
+        """
+        items = np.arange(1, self.catalogue.num_items + 1)
+        if item_frequency is not None and not self.config.unsold_negatives:
+            items = items[item_frequency[1:] > 0]
+        return tf.constant(items, tf.int64)
 
     def _pair_weights(self, query: tf.Tensor) -> tf.Tensor:
         """Weighs a pair by its query's number of targets, to the power configured."""
@@ -224,7 +269,7 @@ class RetrievalModel(tfrs.models.Model):
             seen,
             self.catalogue.num_items + 1,
         )
-        return bonus[:, 1:]
+        return tf.gather(bonus, self._candidates, axis=1)
 
     def _sampled_loss(
         self,
@@ -234,18 +279,19 @@ class RetrievalModel(tfrs.models.Model):
         weights: tf.Tensor,
         training: bool,
     ) -> tf.Tensor:
-        num_items = self.catalogue.num_items
         candidates = labels
         count = tf.cast(tf.size(labels), tf.float32)
         expected = tf.gather(self._item_frequency, labels)
         if self.config.negatives == "sampled":
-            extra = tf.random.uniform(
-                [self.config.sampled_negatives], 1, num_items + 1, dtype=labels.dtype
+            num_candidates = tf.size(self._candidates, labels.dtype)
+            drawn = tf.random.uniform(
+                [self.config.sampled_negatives], 0, num_candidates, dtype=labels.dtype
             )
+            extra = tf.gather(self._candidates, drawn)
             candidates = tf.concat([labels, extra], axis=0)
             # An item is expected count * frequency times among the positives and
-            # sampled_negatives / num_items times among the uniform draws.
-            uniform = self.config.sampled_negatives / num_items
+            # sampled_negatives / num_candidates times among the uniform draws.
+            uniform = self.config.sampled_negatives / tf.cast(num_candidates, tf.float32)
             total = count + self.config.sampled_negatives
             in_batch = tf.gather(self._item_frequency, candidates) * count
             expected = (in_batch + uniform) / total

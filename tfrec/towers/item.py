@@ -29,6 +29,8 @@ class ItemTower(tf.keras.layers.Layer):
             `category/<column>` int `[..., max_values]` (0 pads), `price` float `[...]` (NaN for
             unknown) and `image` float `[..., image_dimension]` (zeros for none).
         training: whether ids are dropped.
+        offsets: float `[num_offsets, dimension]`, the id offsets of the items `id` in place of
+            the trained ones.
 
     Returns:
         float `[..., dimension]`, of Euclidean norm 1.
@@ -110,12 +112,20 @@ class ItemTower(tf.keras.layers.Layer):
         if self.use_price and len(known):
             self.price_scale.assign([known.mean(), max(float(known.std()), 1e-3)])
 
-    def call(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+    def call(
+        self,
+        features: dict[str, tf.Tensor],
+        training: bool = False,
+        offsets: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         """Returns one unit vector an item; see the class docstring for shapes."""
         dtype = self.compute_dtype
         text = tf.cast(features["text"], dtype) - tf.cast(self.text_mean, dtype)
         total = tf.tensordot(text, tf.cast(self.text_projection, dtype), 1)
-        total += self._id_part(features["id"], training)
+        if offsets is None:
+            total += self._id_part(features["id"], training)
+        else:
+            total += tf.cast(tf.gather(offsets, features["id"]), dtype)
         for column, table in self.category_tables.items():
             total += _mean_embedding(tf.cast(table, dtype), features[f"category/{column}"])
         if self.use_price:
