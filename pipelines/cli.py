@@ -58,6 +58,11 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
             "pipelines.index_refresh",
             "Add new products to the exported models, without training.",
         ),
+        Stage(
+            "launch forecast",
+            "pipelines.launch_forecast",
+            "Forecast how products not yet on sale will start.",
+        ),
     ),
     "Serve and ask": (
         Stage("serve", "pipelines.serve", "Serve exported models over gRPC and REST."),
@@ -88,6 +93,7 @@ GROUPS = {
     "data": "Make data sets.",
     "train": "Train models.",
     "index": "Maintain the item index of exported models.",
+    "launch": "Prepare launches of products.",
     "config": "Look at configurations.",
 }
 

@@ -29,6 +29,7 @@ BESIDE = {
         "surfaces",
     },
     "monitoring": {"data", "evaluation"},
+    "launch": {"data", "evaluation", "towers"},
     "surfaces": {"data", "evaluation"},
 }
 MAY_USE_BESIDE = {

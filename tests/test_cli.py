@@ -23,6 +23,7 @@ SPELLINGS = {
     "evaluate": ["--run", "--split", "--json"],
     "export": ["--run", "--models"],
     "index refresh": ["--models", "--items"],
+    "launch forecast": ["--events", "--catalogue", "--items", "--out", "--config", "--json"],
     "serve": ["--models", "--port", "--rest-port"],
     "recommend": ["--server", "--history", "-k", "--json"],
     "search": ["--server", "--query", "-k", "--json"],

@@ -77,7 +77,7 @@ class LaunchForecaster:
         order = np.argsort(days, kind="stable")
         self._models = [
             LaunchModel(self.coverage, self.seed).fit(
-                features[order], counts[launches][order], days[order], DAYS
+                features[order], counts[launches][order], days[order]
             )
             for counts in (customers, units)
         ]

@@ -10,7 +10,7 @@ from sklearn.ensemble import ExtraTreesRegressor
 TREES = 300
 SMALLEST_LEAF = 3
 FEATURE_SHARE = 0.4
-FOLDS = 5
+BLOCKS = 8
 FEWEST_TO_LEARN = 40
 SPREAD_FLOOR = 0.25
 """Added to the spread of the trees, on the log scale, before residuals are divided by it."""
@@ -37,11 +37,11 @@ class LaunchModel:
     """Forecasts a count of a start from the features of a launch.
 
     Extremely randomised trees (Geurts, Ernst and Wehenkel, 2006) on log1p of the count. For the
-    interval, the training launches are forecast in the order of time, each block by trees that
-    knew only launches whose first days were over when the block began. The quantiles of these
-    errors, divided by the spread of the trees, are the interval of a new launch: split conformal
-    prediction with normalised residuals (Lei et al., 2018). Launches that follow each other are
-    not exchangeable, so that the level is met as far as the next launches resemble the last.
+    interval, the training launches of each stretch of time are forecast by trees that did not see
+    that stretch. The quantiles of these errors, divided by the spread of the trees, are the
+    interval of a new launch: cross-conformal prediction (Vovk, 2015) with normalised residuals
+    (Lei et al., 2018). Launches that follow each other are not exchangeable, so that the level is
+    met as far as the next launches resemble the last.
 
     Args:
         coverage: share of outcomes that the interval should hold.
@@ -54,16 +54,13 @@ class LaunchModel:
         self.coverage = coverage
         self.seed = seed
 
-    def fit(
-        self, features: np.ndarray, counts: np.ndarray, days: np.ndarray, length: int
-    ) -> "LaunchModel":
+    def fit(self, features: np.ndarray, counts: np.ndarray, days: np.ndarray) -> "LaunchModel":
         """Learns from launches.
 
         Args:
             features: float `[L, F]`, NaN where nothing is known.
             counts: float `[L]`.
             days: int `[L]`, first days.
-            length: days that a count covers.
 
         Raises:
             ValueError: if there are fewer than `FEWEST_TO_LEARN` launches.
@@ -74,12 +71,11 @@ class LaunchModel:
             )
         target = np.log1p(counts)
         self._forest = _forest(self.seed).fit(features, target)
-        middle, spread = in_order_of_time(self._predictor, features, target, days, length)
+        middle, spread = in_blocks(self._predictor, features, target, days)
         tested = np.isfinite(middle)
         error = (target[tested] - middle[tested]) / spread[tested]
         tail = (1 - self.coverage) / 2
         self.errors = np.quantile(error, [tail, 0.5, 1 - tail]) if len(error) else _plain(target)
-        self.tested = int(tested.sum())
         return self
 
     def predict(self, features: np.ndarray) -> Forecast:
@@ -96,35 +92,33 @@ class LaunchModel:
         return _with_spread(_forest(self.seed).fit(features, target), asked)
 
 
-def in_order_of_time(
+def in_blocks(
     predictor: Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
     features: np.ndarray,
     target: np.ndarray,
     days: np.ndarray,
-    length: int,
-    folds: int = FOLDS,
+    blocks: int = BLOCKS,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Forecasts the later launches from those that were over before them.
+    """Forecasts each stretch of time from the launches outside it.
 
     Args:
         predictor: gives means and spreads from training features, targets and asked features.
         features: float `[L, F]`.
         target: float `[L]`.
         days: int `[L]`, first days.
-        length: days that a target covers.
-        folds: blocks of launches that are forecast; the ones before the first are not.
+        blocks: stretches, of about as many launches each.
 
     Returns:
-        Means and spreads float `[L]`, NaN for launches that could not be forecast.
+        Means and spreads float `[L]`, NaN where one stretch holds nearly everything.
     """
     middle, spread = np.full(len(target), np.nan), np.full(len(target), np.nan)
-    edges = np.quantile(days, np.linspace(0, 1, folds + 2))[1:]
+    edges = np.quantile(days, np.linspace(0, 1, blocks + 1))
     edges[-1] = days.max() + 1
     for start, stop in itertools.pairwise(edges):
-        asked, known = (days >= start) & (days < stop), days + length <= start
-        if asked.any() and known.sum() >= FEWEST_TO_LEARN // 2:
+        asked = (days >= start) & (days < stop)
+        if asked.any() and (~asked).sum() >= FEWEST_TO_LEARN // 2:
             middle[asked], spread[asked] = predictor(
-                features[known], target[known], features[asked]
+                features[~asked], target[~asked], features[asked]
             )
     return middle, spread
 
