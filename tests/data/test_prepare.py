@@ -450,6 +450,7 @@ def test_optional_catalogue_columns(tmp_path):
             "item_id": ["a", "b", "c", "d"],
             "title": ["A", "B", "C", "D"],
             "available": [True, False, None, True],
+            "margin": [0.4, -0.1, None, 0.2],
             "launched_at": ["2023-01-05", "", "2023-02-01", "never"],
             "image_embedding": [[1.0, 2.0], None, [3.0, 4.0], [5.0, 6.0]],
             "tags": ["x y", "y", "", "x"],
@@ -470,6 +471,7 @@ def test_optional_catalogue_columns(tmp_path):
     table = dataset.items
     assert table["text"].tolist() == ["red. A", "blue. B", "C"]
     assert table["available"].tolist() == [True, False, True]
+    np.testing.assert_array_equal(table["margin"], [0.4, -0.1, np.nan])
     assert table["launched_at"].tolist() == [
         pd.Timestamp("2023-01-05"),
         pd.NaT,

@@ -3,7 +3,7 @@ from math import log2
 import numpy as np
 import pytest
 
-from tfrec.evaluation.metrics import NEVER_SHOWN, mrr, ndcg, recall, target_ranks
+from tfrec.evaluation.metrics import NEVER_SHOWN, list_ranks, mrr, ndcg, recall, target_ranks
 
 
 def ranks_of(scores, *targets):
@@ -29,6 +29,12 @@ def test_tied_targets_of_one_case_share_the_places_behind_the_others():
     assert sorted(ranks_of([[5, 5, 5, 1]], [0, 2])) == [2, 3]
     # A better target does not count against a worse one's tie, it only takes its place.
     assert ranks_of([[9, 5, 5, 1]], [0, 1]) == [1, 3]
+
+
+def test_ranks_in_a_list_are_its_places():
+    lists = np.array([[3, 1, 2], [2, 0, 0]], dtype=np.int32)
+    ranks = list_ranks(lists, np.array([0, 2, 4]), np.array([2, 3, 2, 1]))
+    assert ranks.tolist() == [3, 1, 1, NEVER_SHOWN]
 
 
 def test_target_scored_minus_infinity_is_never_shown():

@@ -1,15 +1,18 @@
 """Both stages together, over five items: what may be shown, and in which order."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
 from tests.evaluation.small_shop import make_histories
 from tests.models.small_model import COUNTRY, NUM_ITEMS, randomise, retrieval_model
-from tfrec.config import RankingConfig
+from tfrec.config import RankingConfig, SurfaceConfig
+from tfrec.config.schema import PinnedProduct
 from tfrec.data.log_statistics import ITEM_STATISTICS, LogStatistics
 from tfrec.models.recommender import Recommender, Retriever
 from tfrec.models.scorers import RetrievalScorer, TwoStageScorer
+from tfrec.rerank.display_order import DisplayOrder
 from tfrec.towers.histories import pad_histories
 from tfrec.training.ranking import build_ranker
 
@@ -100,6 +103,26 @@ def test_retrieval_scorer_sees_later_training_after_refresh():
     after = scorer.score(three_shoppers())
     assert np.abs(after - before).max() > 0.01
     np.testing.assert_allclose(after, RetrievalScorer(model).score(three_shoppers()), atol=1e-6)
+
+
+def test_a_display_order_is_scored_by_its_places():
+    recommender = make_recommender(candidates=4)
+    frame = pd.DataFrame({"item_id": [str(item) for item in range(1, NUM_ITEMS + 1)]})
+    last = int(recommend(recommender, [[0]] * 3)[0][0, 3])
+    config = SurfaceConfig(places=3, pinned=[PinnedProduct(item_id=str(last), place=1)])
+    shown = Recommender(
+        recommender.retriever, recommender.ranker, 4, DisplayOrder(config, frame, {})
+    )
+    scorer = TwoStageScorer(shown, hide_history=False)
+    scores = scorer.score(three_shoppers())
+    assert scorer.name == "retrieval+ranking+display"
+    assert (1 + scores[:, 1:].argmax(axis=1) == last).all()
+    # The others keep their order, and what was no candidate stays behind.
+    plain = TwoStageScorer(recommender, hide_history=False).score(three_shoppers())
+    for row in range(3):
+        order = [item for item in 1 + np.argsort(-plain[row, 1:]) if item != last]
+        assert (1 + np.argsort(-scores[row, 1:])).tolist()[1:] == order
+    assert len(set(scores[0, 1:])) == NUM_ITEMS
 
 
 @pytest.mark.parametrize("hide_history", [False, True])

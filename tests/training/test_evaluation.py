@@ -1,9 +1,11 @@
 """Evaluating a run: its models beside the baselines, on shoppers that no model trained on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from tfrec.config import EvaluationConfig
+from tfrec.config import DisplayConfig, EvaluationConfig
 from tfrec.errors import UserError
 from tfrec.training.candidate_lists import holdout_shoppers
 from tfrec.training.evaluation import evaluate_run
@@ -37,6 +39,19 @@ def test_validation_is_on_the_shoppers_held_out(trained, planted_run):
     held_out = np.count_nonzero(holdout_shoppers(histories, planted_run.config.ranking.holdout))
     assert 0 < held_out < len(histories) / 2
     assert {result.cases for result in report.results} == {held_out}
+
+
+def test_a_display_order_has_a_row_of_its_own(trained):
+    display = DisplayConfig(method="mmr", diversity=1.0, places=5, depth=20)
+    arranged = replace(trained, config=trained.config.model_copy(update={"display": display}))
+    config = EvaluationConfig(cutoffs=[5], repeats="count", bootstrap_samples=20)
+    report = evaluate_run(arranged, "valid", config, seed=1)
+    results = {result.name: result.metrics for result in report.results}
+    assert list(results)[:3] == ["retrieval", "retrieval+ranking", "retrieval+ranking+display"]
+    plain, shown = results["retrieval+ranking"], results["retrieval+ranking+display"]
+    # Likeness alone decides but for the first place: more variety, and fewer hits.
+    assert shown["diversity@5"] > plain["diversity@5"]
+    assert shown["ndcg@5"] < plain["ndcg@5"]
 
 
 def test_unknown_split(trained):

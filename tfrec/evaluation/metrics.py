@@ -59,6 +59,23 @@ def target_ranks(scores: np.ndarray, offsets: np.ndarray, targets: np.ndarray) -
     return ranks
 
 
+def list_ranks(lists: np.ndarray, offsets: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Returns the place of every target in the list that is shown to its case, 1 for the first.
+
+    For lists that are not in the order of any score, as after diversification.
+
+    Args:
+        lists: int `[num_cases, k]`, items from 1, each once a list, padded with 0.
+        offsets: int64 `[num_cases + 1]`.
+        targets: int `[num_targets]`, from 1.
+
+    Returns:
+        int64 `[num_targets]`; `NEVER_SHOWN` where the target is not in the list.
+    """
+    shown = lists[case_of_target(offsets)] == targets[:, np.newaxis]
+    return np.where(shown.any(axis=1), shown.argmax(axis=1) + 1, NEVER_SHOWN)
+
+
 def recall(ranks: np.ndarray, offsets: np.ndarray, k: int) -> np.ndarray:
     """Returns recall at `k` of every case: hits in the first `k` over the number of targets.
 

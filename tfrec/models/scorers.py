@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.data.records import Histories
-from tfrec.models.recommender import Recommender, Retriever
+from tfrec.models.recommender import NO_VALUE, Recommender, Retriever
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.towers.histories import History, pad_histories
 
@@ -36,15 +36,16 @@ class RetrievalScorer:
 class TwoStageScorer:
     """Orders the retrieved candidates by the ranking model, all other items after them.
 
+    With a display order, the candidates stand in it, and their scores say no more than that.
+
     Args:
-        recommender: the two stages.
+        recommender: the two stages, and the display order if there is one.
         hide_history: whether items of the history are no candidates; so it must be where the
             evaluation masks them, or they would take the places of others.
     """
 
-    name = "retrieval+ranking"
-
     def __init__(self, recommender: Recommender, *, hide_history: bool) -> None:
+        self.name = "retrieval+ranking" + ("" if recommender.display is None else "+display")
         self._recommender = recommender
         self._hide_history = hide_history
         self._max_history = max(
@@ -66,7 +67,12 @@ class TwoStageScorer:
         return pad_histories(histories, longest)["item"]
 
     def _score(self, history: History, hidden: tf.Tensor) -> tf.Tensor:
-        items, values, _ = self._recommender.recommend(history, hidden)
+        count = self._recommender.candidates
+        shown = self._recommender.show(history, hidden, count=count)
+        items, values = shown.items, shown.values
+        if self._recommender.display is not None:
+            places = tf.range(count, 0, -1, dtype=tf.float32)[tf.newaxis] / count
+            values = tf.where(items > 0, places, NO_VALUE)
         first_stage = self._recommender.retriever.scores(history)
         # Shifted until the best of them is below the last of the candidates; a larger shift would
         # round the scores to fewer digits and make ties of them.

@@ -193,7 +193,7 @@ class DisplayOrder(tf.Module):
     def _criterion(self) -> Criterion:
         if not self.config.diversifies:
             return ByRelevance()
-        return METHODS[self.config.method](self.config.diversity)
+        return METHODS[self.config.method](self.config.trade_off)
 
     def _placement(
         self,

@@ -72,7 +72,6 @@ def choose(
         lambda step, *_: step < steps,
         body,
         (tf.constant(0), base, state, counts, picks, broken),
-        maximum_iterations=steps,
     )
     chosen = tf.transpose(picks.stack())
     if caps is None:

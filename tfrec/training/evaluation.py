@@ -35,7 +35,11 @@ def evaluate_run(run: TrainedRun, split: str, config: EvaluationConfig, seed: in
     scorers: list[Scorer] = [RetrievalScorer(run.retrieval)]
     recommender = run.recommender()
     if recommender is not None:
-        scorers.append(TwoStageScorer(recommender, hide_history=config.repeats == "exclude"))
+        hide_history = config.repeats == "exclude"
+        scorers.append(TwoStageScorer(recommender, hide_history=hide_history))
+        shown = run.recommender(run.config.display)
+        if shown is not None and shown.display is not None:
+            scorers.append(TwoStageScorer(shown, hide_history=hide_history))
     scorers += tuned_baselines(run.dataset, config, run.text_vectors, before=split, seed=seed)
     report = Report(
         [
