@@ -64,6 +64,23 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
             "Forecast how products not yet on sale will start.",
         ),
     ),
+    "Keep it up to date": (
+        Stage(
+            "update",
+            "pipelines.update",
+            "Learn from new events, and publish what was learned if it holds.",
+        ),
+        Stage(
+            "rollback",
+            "pipelines.rollback",
+            "Take the newest version back, so that the one before is served.",
+        ),
+        Stage(
+            "lineage",
+            "pipelines.lineage",
+            "Say which data, code, settings and parent a version comes from.",
+        ),
+    ),
     "Serve and ask": (
         Stage("serve", "pipelines.serve", "Serve exported models over gRPC and REST."),
         Stage("recommend", "pipelines.recommend", "Ask a server what a shopper may want next."),

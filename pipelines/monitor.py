@@ -39,7 +39,8 @@ GATEWAY_METRICS = "/metrics"
     "--models",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder that `tfrec export` wrote, for the reference statistics of its newest version.",
+    help="Folder that `tfrec export` wrote: the reference statistics of its newest version, and "
+    "what rules with `action: roll_back` act on.",
 )
 @click.option(
     "--config",
@@ -65,6 +66,7 @@ def command(
     Everything that is named is watched; what is down is said so, and watched on. Ends at Ctrl-C or
     SIGTERM. Look at it with `tensorboard --logdir DIR`.
     """
+    from tfrec.monitoring.alerts.actions import ActionSink
     from tfrec.monitoring.alerts.delivery import FileSink, LogSink, Sink, WebhookSink
     from tfrec.monitoring.live.config import load_monitor_config
     from tfrec.monitoring.live.monitor import Monitor, Sources
@@ -87,6 +89,9 @@ def command(
     sinks: list[Sink] = [LogSink(), FileSink(out / "alerts.jsonl")]
     if settings.webhook is not None:
         sinks.append(WebhookSink(settings.webhook))
+    rules = settings.rules or []
+    if any(rule.action == "roll_back" for rule in rules):
+        sinks.append(ActionSink(rules, {"roll_back": _roller_back(models)}))
     monitor = Monitor(
         Sources(
             pages,
@@ -126,6 +131,21 @@ def _asker(server: str, timeout: float) -> Callable[[], Sequence[ModelVersion]]:
     except ClientError as error:
         raise UserError(str(error)) from error
     return client.models
+
+
+def _roller_back(models: Path | None) -> Callable[[], str]:
+    """Returns what takes the newest version back, each newest version once.
+
+    Raises:
+        UserError: if there is no models folder to act on.
+    """
+    from tfrec.updating.rollback import RollBackOnce
+
+    if models is None:
+        raise UserError(
+            "a rule has `action: roll_back`, which needs the models folder; name it with --models"
+        )
+    return RollBackOnce(models)
 
 
 def _reference_reader(models: Path) -> Callable[[], Any]:

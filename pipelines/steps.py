@@ -9,7 +9,6 @@ it works, and counted.
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ from rich.table import Table
 import tfrec
 from pipelines.attempt import Attempt
 from tfrec.errors import UserError
-from tfrec.files import is_disk_full, read_json, sha256_of_file, write_json
+from tfrec.files import is_disk_full, only_one, read_json, sha256_of_file, write_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,20 +243,14 @@ def _slug(name: str) -> str:
 def _only_one(folder: Path) -> Iterator[None]:
     """Holds the folder's lock, which the system lets go of however the process ends."""
     job = folder.parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
-    except OSError as error:
-        if is_disk_full(error):
-            raise
-        raise UserError(
-            f"cannot work in {job} ({error.strerror}); choose another --workdir"
-        ) from error
-    with lock:
+    busy = f"another run is working in {job}; wait for it to end, or name another --workdir"
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            held.enter_context(only_one(folder / ".lock", busy))
+        except OSError as error:
+            if is_disk_full(error):
+                raise
             raise UserError(
-                f"another run is working in {job}; wait for it to end, or name another --workdir"
+                f"cannot work in {job} ({error.strerror}); choose another --workdir"
             ) from error
         yield

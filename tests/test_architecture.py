@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 FOUNDATION = {"config", "display", "errors", "files", "progress", "runtime"}
 # Each may import the foundation and those before it.
 # The index is ops over scores, which models are made of; the API is what notebooks use.
-LAYERS = ["data", "towers", "index", "models", "export", "api"]
+LAYERS = ["data", "towers", "index", "models", "export", "updating", "api"]
 # Evaluation looks on: it measures anything with a `score` method, and knows none of the models.
 # Training is the workshop: it puts layers and evaluation together.
 BESIDE = {

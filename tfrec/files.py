@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -162,6 +163,26 @@ def _remove_leftovers(path: Path, *, older_than: float) -> None:
                 shutil.rmtree(entry, ignore_errors=True)
             else:
                 entry.unlink()
+
+
+@contextlib.contextmanager
+def only_one(lock: Path, busy: str) -> Iterator[None]:
+    """Holds a lock, which the system lets go of however the process ends.
+
+    Args:
+        lock: the file; made with its folder.
+        busy: what to say if another process holds it.
+
+    Raises:
+        UserError: if another process holds it.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(busy) from error
+        yield
 
 
 def write_json(path: str | Path, value: Any) -> None:

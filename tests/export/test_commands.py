@@ -12,8 +12,7 @@ from pipelines.running import USER_MISTAKE, run
 from serving.client import RecommenderClient
 from serving.process import start_server
 from tests.export.shop import items_frame
-from tfrec.export.exporter import MODELS
-from tfrec.export.versions import versions_of
+from tfrec.export.versions import MODELS, versions_of
 
 
 def give(monkeypatch, capsys, command, *arguments):

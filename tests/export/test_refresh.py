@@ -13,9 +13,8 @@ from tests.export.shop import SOLD_OUT
 from tfrec.config import ExperimentConfig
 from tfrec.errors import UserError
 from tfrec.export.bundle import FOLDER
-from tfrec.export.exporter import MODELS
 from tfrec.export.refresh import refresh_index
-from tfrec.export.versions import versions_of
+from tfrec.export.versions import MODELS, versions_of
 from tfrec.files import read_json
 
 

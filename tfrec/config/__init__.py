@@ -13,6 +13,7 @@ from tfrec.config.schema import (
     SurfaceConfig,
     TextConfig,
     TrainingConfig,
+    UpdateConfig,
 )
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "SurfaceConfig",
     "TextConfig",
     "TrainingConfig",
+    "UpdateConfig",
     "change_config",
     "dump_config",
     "load_config",

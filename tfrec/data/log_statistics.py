@@ -42,7 +42,11 @@ class LogStatistics:
             neighbours: how many neighbours to keep of each item.
             before: the split, `valid` or `test`, that the log ends before.
         """
-        histories = dataset.log_before(before)
+        return cls.of(dataset.log_before(before), dataset, neighbours)
+
+    @classmethod
+    def of(cls, histories: Histories, dataset: PreparedDataset, neighbours: int) -> "LogStatistics":
+        """Computes the statistics of a given log over a data set's items; see `build`."""
         targets = dataset.target_event_indices
         chosen = history_matrix(histories, dataset.num_items + 1, events=targets)
         return cls(*neighbour_table(chosen, neighbours), _item_statistics(histories, dataset))

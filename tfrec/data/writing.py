@@ -55,16 +55,67 @@ class Cleaned:
     target_events: list[str]
 
 
+@dataclass(frozen=True)
+class WrittenSplits:
+    """What became of the events of a log.
+
+    Attributes:
+        summaries: the size of every split.
+        recorded: bool `[n]`, events that a record of some split holds.
+    """
+
+    summaries: dict[str, SplitSummary]
+    recorded: np.ndarray
+
+
 def write_dataset(folder: Path, result: Cleaned) -> None:
     """Writes every file of the data set into the empty `folder`, the manifest last."""
     log, config = result.log, result.config
-    is_target = log.is_event(result.target_events)
-    cuts = splits.cut(log.user, result.periods.period, is_target)
     in_train = result.periods.period == splits.TRAIN
     vocabularies = {
         name: sorted({value for value in values[in_train] if value is not None})
         for name, values in log.context.items()
     }
+    written = write_splits(
+        folder, log, result.periods, vocabularies, result.target_events, shards=config.shards
+    )
+    is_target = log.is_event(result.target_events)
+    items = with_train_counts(result.catalogue.frame, log, in_train & is_target)
+    items.to_parquet(folder / ITEMS, index=False)
+    categories = {
+        name: sorted({value for row in items[f"{name}{VALUES_SUFFIX}"] for value in row})
+        for name in result.catalogue.categorical_columns
+    }
+    write_json(
+        folder / VOCABULARIES,
+        {"events": log.event_types, "context": vocabularies, "categories": categories},
+    )
+    write_rejects(folder / "rejects", result.events, result.items, result.typed, config.user_salt)
+    rows = int(written.recorded.sum())
+    _manifest(folder, result, items, vocabularies, written.summaries, rows).write(folder)
+
+
+def write_splits(
+    folder: Path,
+    log: EventLog,
+    periods: splits.Periods,
+    vocabularies: dict[str, list[str]],
+    target_events: list[str],
+    *,
+    shards: int,
+) -> WrittenSplits:
+    """Writes the records of every split.
+
+    Args:
+        folder: of the data set.
+        log: the events, in order.
+        periods: the split that each of them is in.
+        vocabularies: by context column, the values that have a number, from 1.
+        target_events: event names that count as a hit.
+        shards: files a split.
+    """
+    is_target = log.is_event(target_events)
+    cuts = splits.cut(log.user, periods.period, is_target)
     context = {
         name: (pd.Index(vocabularies[name], dtype=object).get_indexer(values) + 1).astype(np.int32)
         for name, values in log.context.items()
@@ -75,29 +126,18 @@ def write_dataset(folder: Path, result: Cleaned) -> None:
         histories, rows = _histories(log, context, cuts, number)
         recorded[rows] = True
         paths = write_histories(
-            folder / split, histories, shards=config.shards, targets=number != splits.TRAIN
+            folder / split, histories, shards=shards, targets=number != splits.TRAIN
         )
-        in_period = result.periods.period == number
-        starts = {splits.VALID: result.periods.valid_start, splits.TEST: result.periods.test_start}
+        in_period = periods.period == number
+        starts = {splits.VALID: periods.valid_start, splits.TEST: periods.test_start}
         summaries[split] = SplitSummary(
             shoppers=len(histories),
             events=int(in_period.sum()),
             target_events=int((in_period & is_target).sum()),
             shards=len(paths),
-            starts=_iso(starts.get(number)),
+            starts=iso_time(starts.get(number)),
         )
-    items = _item_table(result, in_train & is_target)
-    items.to_parquet(folder / ITEMS, index=False)
-    categories = {
-        name: sorted({value for row in items[f"{name}{VALUES_SUFFIX}"] for value in row})
-        for name in result.catalogue.categorical_columns
-    }
-    write_json(
-        folder / VOCABULARIES,
-        {"events": log.event_types, "context": vocabularies, "categories": categories},
-    )
-    _write_rejects(folder / "rejects", result)
-    _manifest(folder, result, items, vocabularies, summaries, int(recorded.sum())).write(folder)
+    return WrittenSplits(summaries, recorded)
 
 
 def _histories(
@@ -126,32 +166,47 @@ def _histories(
     return histories, np.concatenate([rows, target_rows])
 
 
-def _item_table(result: Cleaned, in_train: np.ndarray) -> pd.DataFrame:
-    log = result.log
-    items = result.catalogue.frame.copy()
-    items["train_events"] = np.bincount(log.item[in_train] - 1, minlength=len(items))
+def with_train_counts(items: pd.DataFrame, log: EventLog, chosen: np.ndarray) -> pd.DataFrame:
+    """Returns an item table with what the training log says of each item.
+
+    Args:
+        items: the item table; row `r` is item index `r + 1`.
+        log: the events.
+        chosen: bool `[n]`, the training events of target types.
+    """
+    items = items.copy()
+    items["train_events"] = np.bincount(log.item[chosen] - 1, minlength=len(items))
     first = np.full(len(items), np.iinfo(np.int64).max)
-    np.minimum.at(first, log.item[in_train] - 1, log.microseconds[in_train] // 1_000_000)
+    np.minimum.at(first, log.item[chosen] - 1, log.microseconds[chosen] // 1_000_000)
     items["first_seen_train"] = np.where(items["train_events"] > 0, first, 0)
     return items
 
 
-def _write_rejects(folder: Path, result: Cleaned) -> None:
+def write_rejects(
+    folder: Path, events: Table, items: Table | None, typed: TypedEvents, salt: str
+) -> None:
+    """Writes the rejected rows with their reasons; user ids are hashed.
+
+    Args:
+        folder: made.
+        events: the rows of the log.
+        items: those of the catalogue, if there is one.
+        typed: the events as typed columns.
+        salt: of the user hashes.
+    """
     folder.mkdir()
-    users = result.typed.frame["user_id"]
+    users = typed.frame["user_id"]
 
     def hashed(rows: np.ndarray) -> pa.Array:
         taken = users.iloc[rows]
         return pa.array(
-            [
-                hash_user(user, result.config.user_salt) if isinstance(user, str) else None
-                for user in taken
-            ],
+            [hash_user(user, salt) if isinstance(user, str) else None for user in taken],
             pa.string(),
         )
 
-    pq.write_table(result.events.rejected(hashed), folder / "events.parquet", compression="zstd")
-    pq.write_table(result.items.rejected(), folder / "items.parquet", compression="zstd")
+    pq.write_table(events.rejected(hashed), folder / "events.parquet", compression="zstd")
+    if items is not None:
+        pq.write_table(items.rejected(), folder / "items.parquet", compression="zstd")
 
 
 def _row_counts(table: Table, rows_kept: int) -> RowCounts:
@@ -171,7 +226,8 @@ def _row_counts(table: Table, rows_kept: int) -> RowCounts:
     return counts
 
 
-def _iso(microseconds: int | None) -> str | None:
+def iso_time(microseconds: int | None) -> str | None:
+    """Returns unix microseconds as text, to the second."""
     if microseconds is None:
         return None
     return str(np.datetime64(microseconds, "us").astype("datetime64[s]"))
@@ -220,8 +276,8 @@ def _timestamp_decision(result: Cleaned) -> TimestampDecision | None:
         column="timestamp",
         unit=result.typed.timestamps.unit,
         evidence=result.typed.timestamps.evidence,
-        first=str(_iso(int(result.log.microseconds.min()))),
-        last=str(_iso(int(result.log.microseconds.max()))),
+        first=str(iso_time(int(result.log.microseconds.min()))),
+        last=str(iso_time(int(result.log.microseconds.max()))),
     )
 
 

@@ -14,8 +14,8 @@ from tfrec.export.bundle import write_bundle
 from tfrec.export.exportable import Exportable
 from tfrec.export.reference import reference_of
 from tfrec.export.saving import save_model
-from tfrec.export.served_models import MODELS, ServedModels
-from tfrec.export.versions import next_version, prune, publish
+from tfrec.export.served_models import ServedModels
+from tfrec.export.versions import MODELS, next_version, prune, publish
 from tfrec.export.warmup import examples, write_warm_up
 from tfrec.files import disk_errors_as_user_errors, write_json
 from tfrec.monitoring.drift.reference import FOLDER as REFERENCE
@@ -130,17 +130,18 @@ def exportable_of(
     )
 
 
-def export(source: Exportable, models: Path) -> Exported:
+def export(source: Exportable, models: Path, version: int | None = None) -> Exported:
     """Writes a new version of all three models, and removes the oldest ones.
 
     Args:
         source: the trained models.
         models: the models folder.
+        version: its number, larger than all before; None for `next_version`.
 
     Raises:
         UserError: if the models cannot be written.
     """
-    version = next_version(models, MODELS)
+    version = next_version(models, MODELS) if version is None else version
     bert = find_weights(source.config.text.bert)
     with (
         tempfile.TemporaryDirectory(prefix="tfrec-export-") as scratch,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from tfrec.config import ExperimentConfig
+from tfrec.config import DataConfig, ExperimentConfig
 from tfrec.data.adapters import find_adapter
 from tfrec.data.catalogue import Catalogue, build_catalogue
 from tfrec.data.table import Table
@@ -81,7 +81,7 @@ def refresh_index(
         data = config.data.model_copy(update={"user_salt": settings.data.user_salt})
         given = {name: getattr(config, name) for name in ("display", "evaluation", "export")}
         settings = settings.model_copy(update={"data": data, **given})
-    table, catalogue = _read(items, settings)
+    table, catalogue = read_new_items(items, settings.data)
     before = bundle.items()
     merged = merge_items(before, table, catalogue.frame, settings.data.text_columns)
     if config is not None:
@@ -105,16 +105,20 @@ def refresh_index(
     )
 
 
-def _read(source: str | Path, settings: ExperimentConfig) -> tuple[Table, Catalogue]:
-    """Reads a file of the data contract or, where it is none, of the configured source."""
-    adapter = find_adapter(settings.data.adapter)
+def read_new_items(source: str | Path, config: DataConfig) -> tuple[Table, Catalogue]:
+    """Reads a file of the data contract or, where it is none, of the configured source.
+
+    Raises:
+        UserError: if the file cannot be used.
+    """
+    adapter = find_adapter(config.adapter)
     table = None
-    if settings.data.adapter != "generic":
+    if config.adapter != "generic":
         with contextlib.suppress(UserError):
             table = find_adapter("generic").items(source)
     if table is None or "item_id" not in table.columns.column_names:
         table = adapter.items(source)
-    return table, build_catalogue(table, settings.data)
+    return table, build_catalogue(table, config)
 
 
 def _publish(

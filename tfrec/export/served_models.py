@@ -18,9 +18,6 @@ from tfrec.rerank.display_order import DisplayOrder
 from tfrec.towers.bert.tower import BertTextTower
 from tfrec.towers.bert.weights import BertFiles
 
-# The recommender last: when it appears, what it may be compared with is there.
-MODELS = ("retrieval", "ranking", "recommender")
-
 
 class ServedModels:
     """Trained models as their clients see them: by model and signature.

@@ -12,6 +12,9 @@ from pathlib import Path
 from tfrec.errors import UserError
 from tfrec.files import SECONDS_UNTIL_STALE, disk_errors_as_user_errors
 
+# The recommender last: when it appears, what it may be compared with is there.
+MODELS = ("retrieval", "ranking", "recommender")
+
 _STAGING = re.compile(r"\.export-.*\.part")
 
 

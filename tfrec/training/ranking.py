@@ -47,6 +47,7 @@ def train_ranking(
     config: ExperimentConfig,
     *,
     profile: bool = False,
+    parent: RankingModel | None = None,
 ) -> tuple[TrainingSummary, dict[str, float]]:
     """Trains the ranking model and leaves it in the run's folder.
 
@@ -62,6 +63,7 @@ def train_ranking(
         run: the run's folder.
         config: the experiment.
         profile: whether a few steps are traced with TensorFlow's profiler.
+        parent: a trained model with the same features to go on from.
 
     Returns:
         The summary, and the quality on the held-out shoppers.
@@ -100,7 +102,11 @@ def train_ranking(
             ).save(folder)
         lists[name] = CandidateLists.load(folder, ranker.model.events)
     train, holdout = lists["train"], lists["holdout"]
-    ranker.model.normalise.adapt(train.features[train.present > 0], batch_size=NORMALISE_BATCH)
+    if parent is None:
+        described = train.features[train.present > 0]
+        ranker.model.normalise.adapt(described, batch_size=NORMALISE_BATCH)
+    else:
+        copy_weights(parent, ranker.model)
     validate = RankingValidation(ranker.model, holdout)
     monitor = ranking_monitor(
         run,
@@ -192,6 +198,24 @@ def load_ranker(folder: Path, retrieval: RetrievalModel, config: RankingConfig) 
             "run's; train the ranking model again"
         )
     return ranker
+
+
+def copy_weights(source: RankingModel, target: RankingModel) -> None:
+    """Gives a model the weights of another one with the same features and layers."""
+    for name, part in source.parts.items():
+        pairs = zip(_variables(part), _variables(target.parts[name]), strict=True)
+        for before, variable in pairs:
+            variable.assign(before)
+    # The layer computes with constants that it made of its weights.
+    target.normalise.finalize_state()
+
+
+def _variables(part: Any) -> list[tf.Variable]:
+    return [
+        variable
+        for piece in tf.nest.flatten(part)
+        for variable in ([piece] if isinstance(piece, tf.Variable) else piece.variables)
+    ]
 
 
 def calibrate(model: RankingModel, holdout: CandidateLists) -> dict[str, float]:

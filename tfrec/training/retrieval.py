@@ -119,15 +119,20 @@ def train_retrieval(
             best_score = add_counted_parts(model, dataset, config.evaluation, score, run.seed)
             summary = dataclasses.replace(summary, best_score=best_score)
         monitor.finished({"valid_ndcg@10": summary.best_score})
-    with atomic_file(run.path / VECTORS) as temporary, temporary.open("wb") as file:
-        np.save(file, model.catalogue.text.numpy()[1:])
-    write_json(run.path / SPEC, spec.model_dump())
-    if model.memory is not None:
-        write_json(run.path / NEIGHBOURHOOD, dataclasses.asdict(model.neighbourhood))
     # What follows on the training, and is not validated, may know the validation period.
     model.count(dataset.log_before("test"))
-    tf.train.Checkpoint(**model.parts).write(str(run.path / WEIGHTS))
+    save_retrieval(model, run.path)
     return summary
+
+
+def save_retrieval(model: RetrievalModel, folder: Path) -> None:
+    """Writes what `load_retrieval` reads."""
+    with atomic_file(folder / VECTORS) as temporary, temporary.open("wb") as file:
+        np.save(file, model.catalogue.text.numpy()[1:])
+    write_json(folder / SPEC, model.spec.model_dump())
+    if model.memory is not None:
+        write_json(folder / NEIGHBOURHOOD, dataclasses.asdict(model.neighbourhood))
+    tf.train.Checkpoint(**model.parts).write(str(folder / WEIGHTS))
 
 
 def load_retrieval(

@@ -28,6 +28,7 @@ class RetrievalValidation:
         dataset: the prepared data set.
         config: whether re-purchases count, and what a new item is.
         seed: seed of the sample.
+        shoppers: its size at most.
 
     Attributes:
         results: everything that the last call measured, one result a way of counting repeats; the
@@ -42,10 +43,15 @@ class RetrievalValidation:
     """
 
     def __init__(
-        self, model: RetrievalModel, dataset: PreparedDataset, config: EvaluationConfig, seed: int
+        self,
+        model: RetrievalModel,
+        dataset: PreparedDataset,
+        config: EvaluationConfig,
+        seed: int,
+        shoppers: int = VALIDATION_SHOPPERS,
     ) -> None:
         count = len(dataset.histories("valid"))
-        sample = np.sort(np.random.default_rng(seed).permutation(count)[:VALIDATION_SHOPPERS])
+        sample = np.sort(np.random.default_rng(seed).permutation(count)[:shoppers])
         modes: list[Literal["count", "exclude"]] = ["exclude"]
         if config.repeats == "count":
             modes.append("count")

@@ -24,7 +24,7 @@ def parse(name, text=None):
 
 
 def test_the_models_are_those_that_export_writes():
-    from tfrec.export.exporter import MODELS
+    from tfrec.export.versions import MODELS
 
     configs = parse("models.config").model_config_list.config
     assert sorted(one.name for one in configs) == sorted(MODELS)

@@ -22,6 +22,9 @@ class Rule(Section):
         default=0.0, ge=0, description="raises, and ends, only after this long without a break"
     )
     severity: Literal["info", "warning", "critical"] = "warning"
+    action: Literal["none", "roll_back"] = Field(
+        default="none", description="what is done when it is raised, besides telling of it"
+    )
     look: str = Field(default="", description="where to look, for whoever reads the alert")
 
     @model_validator(mode="after")

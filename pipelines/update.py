@@ -1,0 +1,150 @@
+"""Learns from new events and publishes what was learned, if it holds."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipelines.console import table_console
+from pipelines.options import path_option
+from pipelines.running import run
+from tfrec.config import load_config
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tfrec.updating.state import Entry
+
+
+@click.command()
+@click.option(
+    "--events",
+    required=True,
+    metavar="PATH",
+    help="New events: a file or a quoted glob of files.",
+)
+@click.option("--items", metavar="PATH", help="New and changed products, likewise.")
+@path_option(
+    "--models", metavar="DIR", help="Models folder that `tfrec export` wrote.", required=True
+)
+@path_option(
+    "--state",
+    metavar="DIR",
+    help="Folder that the updates live in: ledger, data sets, runs.",
+    required=True,
+)
+@path_option(
+    "--run",
+    "run_folder",
+    metavar="RUN",
+    help="First update: the run that the newest version was exported from.",
+)
+@path_option("--data", metavar="DIR", help="First update: the run's data set, if it has moved.")
+@path_option(
+    "--config",
+    metavar="YAML",
+    help="Take `data`, `update`, `evaluation` and `export` from here, not from the first update.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the ledger's entry as JSON.")
+def command(
+    events: str,
+    items: str | None,
+    models: Path,
+    state: Path,
+    run_folder: Path | None,
+    data: Path | None,
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    """Learn from new events, and publish what was learned if it holds.
+
+    The events join the log; both models are trained on from those that are served; old and new
+    ones are compared on the newest days; a new version is published, or the old one stays and the
+    reason is told. The same batch twice changes nothing. An update that was stopped continues when
+    the same command is given again.
+    """
+    settings = None if config is None else load_config(config)
+    from tfrec.updating.update import update
+
+    updated = update(models, state, events, items, run=run_folder, data=data, config=settings)
+    if as_json:
+        told = {"repeated": updated.repeated, **dataclasses.asdict(updated.entry)}
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    if updated.finished_before is not None:
+        before = updated.finished_before
+        click.echo(f"An update that was stopped was finished first: {before.reason}.")
+    if updated.repeated:
+        click.echo(
+            f"This batch was taken in before, as generation {updated.entry.generation}; nothing "
+            "changed."
+        )
+        return
+    _print(updated.entry)
+
+
+def _print(entry: "Entry") -> None:
+    console = table_console()
+    console.print(_rows(entry))
+    if entry.verdict is not None and entry.verdict["checks"]:
+        console.print(_checks(entry))
+    for note in entry.batch["notes"]:
+        click.echo(f"Note: {note}.")
+    if entry.version is None:
+        click.echo(f"Version {entry.parent_version} stays: {entry.reason}.")
+    else:
+        click.echo(f"Version {entry.version} is published: {entry.reason}.")
+
+
+def _rows(entry: "Entry") -> "Table":
+    from rich.table import Table
+
+    batch = entry.batch
+    table = Table(title=f"Batch {entry.generation}", title_justify="left", show_header=False)
+    table.add_column("what")
+    table.add_column("count", justify="right")
+    for name, value in (
+        ("rows", f"{batch['rows_in']:,}"),
+        ("  accepted", f"{batch['accepted']:,}"),
+        ("    of them late", f"{batch['late']:,}"),
+        *((f"  {reason}", f"{count:,}") for reason, count in batch["rejected"].items()),
+        ("new products", f"{batch['items_new']:,}"),
+        ("changed products", f"{batch['items_changed']:,}"),
+        *((f"  {reason}", f"{count:,}") for reason, count in batch["items_rejected"].items()),
+        *((f"{name}, seconds", f"{taken:.1f}") for name, taken in entry.seconds.items()),
+    ):
+        table.add_row(name, value)
+    return table
+
+
+def _checks(entry: "Entry") -> "Table":
+    from rich.table import Table
+
+    table = Table(title="Old and new models on the newest days", title_justify="left")
+    table.add_column("guardrail")
+    for name in ("old", "new", "difference", "shoppers"):
+        table.add_column(name, justify="right")
+    table.add_column("limit")
+    table.add_column("outcome")
+    assert entry.verdict is not None
+    for check in entry.verdict["checks"]:
+        old, new = check["champion"], check["challenger"]
+        difference = "" if old is None else f"{new - old:+.4f}"
+        if check["low"] is not None:
+            difference += f" ({check['low']:+.4f} to {check['high']:+.4f})"
+        table.add_row(
+            check["name"],
+            "" if old is None else f"{old:.4f}",
+            "" if new is None else f"{new:.4f}",
+            difference,
+            f"{check['cases']:,}",
+            check["limit"],
+            check["outcome"],
+        )
+    return table
+
+
+if __name__ == "__main__":
+    run(command)

@@ -1,0 +1,1 @@
+"""Continual update: new events into data, models and a new version, or a reason why not."""

@@ -1,0 +1,228 @@
+"""One update's folder, and the steps that fill it."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfrec.config import ExperimentConfig
+from tfrec.data.dataset import PreparedDataset
+from tfrec.data.manifest import MANIFEST
+from tfrec.errors import UserError
+from tfrec.evaluation.cases import Cases, NoCasesError
+from tfrec.files import read_json, write_json
+from tfrec.training.ranking import train_ranking
+from tfrec.training.retrieval import load_retrieval
+from tfrec.training.run import RunDirectory
+from tfrec.updating.batch import EVENTS, BatchRecord
+from tfrec.updating.contenders import Contender, all_text_vectors
+from tfrec.updating.gate import Verdict, decide
+from tfrec.updating.grown import write_grown
+from tfrec.updating.identity import code_identity
+from tfrec.updating.judging import judge, milliseconds
+from tfrec.updating.log import log_of
+from tfrec.updating.publishing import SERVED, VERSION, publish_generation
+from tfrec.updating.sample import TRAIN, TrainingSample, chosen_shoppers, write_sample
+from tfrec.updating.training import update_config, update_retrieval
+
+VERDICT = "verdict.json"
+
+
+@dataclass
+class Generation:
+    """The steps of one update; each looks first whether its outcome is there already.
+
+    Attributes:
+        folder: holds `batch`, and what the steps make.
+        number: of the generation.
+        parent_data: the data set that the batch joins.
+        champion_version: version of the models to train on from.
+        champion_run: their run.
+        champion_data: the data set that this run was trained on.
+        cache: folder for the vectors of new texts.
+        config: the experiment.
+    """
+
+    folder: Path
+    number: int
+    parent_data: Path
+    champion_version: int
+    champion_run: Path
+    champion_data: Path
+    cache: Path
+    config: ExperimentConfig
+
+    @staticmethod
+    def forget_training(folder: Path) -> None:
+        """Removes everything but the batch and the data set."""
+        for name in ("sample", "run", SERVED):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        for name in (VERDICT, VERSION):
+            (folder / name).unlink(missing_ok=True)
+
+    def write_data(self) -> None:
+        """Writes the data set that the batch makes of its parent."""
+        if (self.folder / "data" / MANIFEST).is_file():
+            return
+        parent = PreparedDataset.open(self.parent_data)
+        batch = self.folder / "batch"
+        write_grown(self.folder / "data", parent, log_of(parent), batch, self.config)
+
+    @cached_property
+    def dataset(self) -> PreparedDataset:
+        """The data set with the batch."""
+        return PreparedDataset.open(self.folder / "data")
+
+    @cached_property
+    def vectors(self) -> np.ndarray:
+        """Text vectors of all items, float32 `[num_items, text_dimension]`."""
+        before = PreparedDataset.open(self.champion_data)
+        return all_text_vectors(self.dataset, self.champion_run, before, self.config, self.cache)[0]
+
+    @cached_property
+    def champion(self) -> Contender:
+        """The models that are served, over the grown catalogue."""
+        return Contender.load(self.champion_run, self.dataset, self.vectors)
+
+    def verdict(self, on_step: Callable[[str], None]) -> Verdict:
+        """Trains the challenger and judges it.
+
+        A challenger that cannot be trained (too few shoppers, a loss that is no number) is not
+        published, and the reason says so; only what lies outside, such as a full disk, stops the
+        update.
+
+        Args:
+            on_step: told the name of every step when it is done.
+        """
+        path = self.folder / VERDICT
+        if path.is_file():
+            return Verdict.of_json(read_json(path))
+        try:
+            self.train_retrieval()
+            on_step("retrieval")
+            self.train_ranking()
+            on_step("ranking")
+            verdict = self.judge()
+        except UserError as error:
+            if isinstance(error.__cause__, OSError):
+                raise
+            verdict = Verdict(False, f"no new models: {error}", [])
+        write_json(path, verdict.to_json())
+        return verdict
+
+    def train_retrieval(self) -> None:
+        """Trains the retrieval model on."""
+        config = update_config(self.config)
+        if self._is_trained("retrieval", config):
+            return
+        sample = self._sample()
+        run = self._start("retrieval", config)
+        summary = update_retrieval(
+            self.dataset, sample, self.champion.retrieval, self.vectors, run, config
+        )
+        run.finish({"valid_ndcg@10": summary.best_score}, **summary.facts())
+
+    def train_ranking(self) -> None:
+        """Trains the ranking model on, over the candidates of the new retrieval model."""
+        config = update_config(self.config)
+        if self._is_trained("ranking", config):
+            return
+        folder = self.folder / "run" / "retrieval"
+        retrieval = load_retrieval(folder, config, self.dataset.items, self.vectors)
+        run = self._start("ranking", config)
+        summary, quality = train_ranking(
+            self.dataset, retrieval, run, config, parent=self.champion.ranker.model
+        )
+        run.finish({"valid_ndcg@10": summary.best_score, **quality}, **summary.facts())
+
+    def judge(self) -> Verdict:
+        """Compares the challenger with the champion on the newest days.
+
+        Both know the log up to those days; so does the champion in service, if updates come as
+        often as those days are long.
+        """
+        update, evaluation = self.config.update, self.config.evaluation
+        try:
+            cases = Cases.of(self.dataset, "test", evaluation)
+        except NoCasesError:
+            return Verdict(False, "nobody of the newest days can be judged on", [])
+        challenger = Contender.load(self.folder / "run", self.dataset, self.vectors)
+        contenders = [self.champion, challenger]
+        log = self.dataset.log_before("test")
+        recommenders, judged = [], []
+        for contender in contenders:
+            contender.count(log)
+            recommender = contender.recommender()
+            recommenders.append(recommender)
+            judged.append(judge(recommender, cases, update.cutoff, evaluation.new_item_events))
+        latency = milliseconds(recommenders, cases) if update.most_slower is not None else None
+        return decide(judged[0], judged[1], update, latency=latency, seed=self.config.seed)
+
+    def publish(self, models: Path) -> int:
+        """Publishes the challenger; returns its version."""
+        return publish_generation(self.folder, models, self.config, self._lineage())
+
+    def _sample(self) -> TrainingSample:
+        folder = self.folder / "sample"
+        if not folder.is_dir():
+            since = PreparedDataset.open(self.champion_data).manifest.splits["valid"].starts
+            start = int(np.datetime64(since, "s").astype(np.int64))
+            events = pd.read_parquet(self.folder / "batch" / EVENTS)
+            late = events.loc[events["microseconds"] < start * 1_000_000, "user"].unique()
+            shoppers = chosen_shoppers(
+                self.dataset.histories(TRAIN),
+                start,
+                late,
+                self.config.update.replay,
+                self._seed,
+            )
+            write_sample(folder, self.dataset, shoppers)
+        return TrainingSample(self.dataset, folder)
+
+    @property
+    def _seed(self) -> int:
+        # Another draw of shoppers and another order in every generation.
+        return (self.config.seed + self.number) % 2**32
+
+    def _is_trained(self, model: str, config: ExperimentConfig) -> bool:
+        run = self.folder / "run"
+        return RunDirectory.is_finished(run, model, config, self.dataset.checksum)
+
+    def _start(self, model: str, config: ExperimentConfig) -> RunDirectory:
+        return RunDirectory.create(
+            self.folder / "run",
+            model,
+            config,
+            self.dataset.path,
+            self.dataset.checksum,
+            self._seed,
+            overwrite=True,
+        )
+
+    def _lineage(self) -> dict[str, Any]:
+        manifest = self.dataset.manifest
+        assert manifest.timestamps is not None, "updates go on from logs with times"
+        record = BatchRecord.open(self.folder / "batch")
+        return {
+            "generation": self.number,
+            "parent_version": self.champion_version,
+            "batch": record.to_json(),
+            "data": {
+                "checksum": self.dataset.checksum,
+                "first": manifest.timestamps.first,
+                "last": manifest.timestamps.last,
+                "events": manifest.events.rows_kept,
+                "items": manifest.num_items,
+                "splits": {
+                    name: split.model_dump(mode="json") for name, split in manifest.splits.items()
+                },
+            },
+            "code": code_identity(),
+            "seed": self._seed,
+            "verdict": read_json(self.folder / VERDICT),
+        }

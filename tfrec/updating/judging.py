@@ -1,0 +1,143 @@
+"""What a recommender shows the shoppers of the newest days, and what they took of it."""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.data.records import Histories
+from tfrec.errors import UserError
+from tfrec.evaluation.cases import Cases
+from tfrec.evaluation.metrics import NEVER_SHOWN, case_of_target, ndcg
+from tfrec.evaluation.probabilities import expected_calibration_error
+from tfrec.models.recommender import Recommender
+from tfrec.progress import progress
+from tfrec.towers.histories import History, pad_histories
+from tfrec.towers.spec import DataSpec
+
+SHOPPERS_A_BATCH = 64
+TIMED = 25
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The figures of one recommender.
+
+    Attributes:
+        ndcg: float64 `[cases]`.
+        ndcg_new_items: the same of the targets that are new items, for the cases that have any.
+        ndcg_new_shoppers: that of the cases without training events.
+        coverage: share of the catalogue that is on somebody's list.
+        calibration_error: of the probabilities on the lists; NaN without a target event.
+    """
+
+    ndcg: np.ndarray
+    ndcg_new_items: np.ndarray
+    ndcg_new_shoppers: np.ndarray
+    coverage: float
+    calibration_error: float
+
+
+def known_context(histories: Histories, spec: DataSpec) -> Histories:
+    """Returns the histories with contexts that a model has no number for as unknown ones."""
+    context = {
+        name: np.where(values > len(spec.contexts[name]), 0, values)
+        for name, values in histories.context.items()
+        if name in spec.contexts
+    }
+    return dataclasses.replace(histories, context=context)
+
+
+def judge(recommender: Recommender, cases: Cases, cutoff: int, new_item_events: int) -> Judged:
+    """Measures a recommender on the lists that it would show.
+
+    Args:
+        recommender: both stages, with counts that end before the cases' targets.
+        cases: whom to show lists to, and what they took.
+        cutoff: length of the lists.
+        new_item_events: an item is new up to so many events in training.
+
+    Raises:
+        UserError: if the recommender gives values that are no numbers.
+    """
+    cutoff = min(cutoff, recommender.candidates)
+    items, probability = _lists(recommender, cases, cutoff)
+    case = case_of_target(cases.target_offsets)
+    found = items[case] == cases.target_item[:, None]
+    ranks = np.where(found.any(axis=1), found.argmax(axis=1) + 1, NEVER_SHOWN)
+    values = ndcg(ranks, cases.target_offsets, cutoff)
+    new = cases.train_events[cases.target_item - 1] <= new_item_events
+    sizes = np.unique(case[new], return_counts=True)[1]
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    shown = items > 0
+    width = cases.num_items + 1
+    taken = np.isin(
+        np.arange(len(items))[:, None] * width + items, case * width + cases.target_item
+    )
+    return Judged(
+        ndcg=values,
+        ndcg_new_items=ndcg(ranks[new], offsets, cutoff),
+        ndcg_new_shoppers=values[cases.new_shopper],
+        coverage=len(np.unique(items[shown])) / cases.num_items,
+        calibration_error=expected_calibration_error(
+            taken[shown], np.clip(probability[shown], 0.0, 1.0)
+        ),
+    )
+
+
+def _lists(recommender: Recommender, cases: Cases, cutoff: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns items and the probability that they are taken, each `[cases, cutoff]`."""
+    spec = recommender.retriever.model.spec
+    history, hidden = _padded(cases, recommender)
+    recommend = tf.function(recommender.recommend, reduce_retracing=True)
+    items, probabilities = [], []
+    starts = range(0, len(cases), SHOPPERS_A_BATCH)
+    for start in progress(starts, description="Asking the recommender", unit="batch"):
+        rows = slice(start, start + SHOPPERS_A_BATCH)
+        found, values, events = recommend(
+            {name: array[rows] for name, array in history.items()}, hidden[rows]
+        )
+        if not np.isfinite(values.numpy()).all():
+            raise UserError(
+                "the new models give values that are no numbers; their training has diverged"
+            )
+        items.append(found[:, :cutoff].numpy())
+        # The chance that some target event comes, if they come independently.
+        missed = tf.reduce_prod(
+            tf.stack([1.0 - events[event] for event in spec.target_events]), axis=0
+        )
+        probabilities.append(1.0 - missed[:, :cutoff].numpy())
+    return np.concatenate(items), np.concatenate(probabilities)
+
+
+def _padded(cases: Cases, recommender: Recommender) -> tuple[History, tf.Tensor]:
+    model, ranker = recommender.retriever.model, recommender.ranker.model
+    histories = known_context(cases.histories, model.spec)
+    # One width for all: another one in each batch would have the graph made anew.
+    width = max(1, int(histories.lengths.max(initial=0)))
+    if cases.repeats == "exclude":
+        history = pad_histories(histories, width)
+        return history, history["item"]
+    history = pad_histories(
+        histories, min(width, max(model.config.max_history, ranker.config.max_history))
+    )
+    return history, tf.zeros_like(history["item"][:, :1])
+
+
+def milliseconds(recommenders: Sequence[Recommender], cases: Cases) -> list[float]:
+    """Returns the median time of an answer to one shopper, the recommenders taking turns."""
+    asked = cases.select(np.arange(min(TIMED, len(cases))))
+    functions = [tf.function(each.recommend, reduce_retracing=True) for each in recommenders]
+    inputs = [_padded(asked, each) for each in recommenders]
+    seconds: list[list[float]] = [[] for _ in recommenders]
+    for row in [0, *range(len(asked))]:
+        for number, (function, (history, hidden)) in enumerate(zip(functions, inputs, strict=True)):
+            one = {name: array[row : row + 1] for name, array in history.items()}
+            started = time.perf_counter()
+            function(one, hidden[row : row + 1])
+            seconds[number].append(time.perf_counter() - started)
+    # The first answer includes the making of the graph.
+    return [1000 * float(np.median(times[1:])) for times in seconds]

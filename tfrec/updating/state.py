@@ -1,0 +1,190 @@
+"""The folder that the updates of a shop live in: ledger, lock, and a folder a generation."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tfrec.config import ExperimentConfig, dump_config, load_config
+from tfrec.errors import UserError
+from tfrec.export.versions import MODELS, versions_of
+from tfrec.files import atomic_file, disk_errors_as_user_errors, only_one, read_json, write_json
+
+LEDGER, CONFIG, LOCK, GENERATIONS = "ledger.json", "config.yaml", ".lock", "generations"
+FORMAT = 1
+Ending = Literal["published", "kept", "nothing new"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One update in the ledger.
+
+    Attributes:
+        generation: its number, from 1.
+        batch: the batch's record.
+        outcome: what came of it.
+        reason: why, in one sentence.
+        version: of the models that were published, or None.
+        parent_version: of the models that it set out from.
+        verdict: the gate's figures, or None where nothing was judged.
+        seconds: wall time by step.
+        finished: UTC time.
+    """
+
+    generation: int
+    batch: dict[str, Any]
+    outcome: Ending
+    reason: str
+    version: int | None
+    parent_version: int
+    verdict: dict[str, Any] | None
+    seconds: dict[str, float]
+    finished: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What was done so far; written in one piece at the end of every update.
+
+    Attributes:
+        run: folder of the run that the first version came from.
+        data: its data set.
+        version: that first version.
+        entries: the updates, oldest first.
+    """
+
+    run: str
+    data: str
+    version: int
+    entries: list[Entry] = field(default_factory=list)
+
+    def entry_of(self, content: str) -> Entry | None:
+        """Returns the update that took in a batch of this content, if there was one."""
+        return next((each for each in self.entries if each.batch["content"] == content), None)
+
+    def entry_of_version(self, version: int) -> Entry | None:
+        """Returns the update that published a version."""
+        return next((each for each in self.entries if each.version == version), None)
+
+
+class UpdateState:
+    """A state folder.
+
+    ::
+
+        ledger.json       what was done; the one file that says so
+        config.yaml       the experiment that updates train with
+        generations/      00001/: batch/, data/, sample/, run/, verdict.json, served/
+
+    A generation's folder holds what its steps have made so far, each whole or not at all, so that
+    an update that was killed goes on with the first step whose outcome is missing.
+
+    Args:
+        folder: the state folder.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other updates out.
+
+        Raises:
+            UserError: if another one is at work.
+        """
+        busy = (
+            f"another update is at work in {self.folder}; wait for it to end, then give the "
+            "command again"
+        )
+        with disk_errors_as_user_errors(self.folder), only_one(self.folder / LOCK, busy):
+            yield
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a ledger."""
+        return (self.folder / LEDGER).is_file()
+
+    def begin(self, run: Path, data: Path, version: int, config: ExperimentConfig) -> None:
+        """Writes the first ledger."""
+        with atomic_file(self.folder / CONFIG) as temporary:
+            temporary.write_text(dump_config(config), encoding="utf-8")
+        self.write(Ledger(str(run.resolve()), str(data.resolve()), version))
+
+    def ledger(self) -> Ledger:
+        """Reads the ledger.
+
+        Raises:
+            UserError: if there is none, or it is damaged.
+        """
+        if not self.begun:
+            raise UserError(
+                f"there is no ledger in {self.folder}; the first `tfrec update` with --run makes it"
+            )
+        content = read_json(self.folder / LEDGER)
+        if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+            raise UserError(
+                f"{self.folder / LEDGER} is not a ledger of this version of tfrec; name another "
+                "--state, with --run"
+            )
+        entries = [Entry(**each) for each in content.pop("entries")]
+        return Ledger(**content, entries=entries)
+
+    def write(self, ledger: Ledger) -> None:
+        """Writes the ledger in one piece."""
+        write_json(self.folder / LEDGER, {"format": FORMAT, **asdict(ledger)})
+
+    @property
+    def config(self) -> ExperimentConfig:
+        """The experiment, as it was given with the first update."""
+        return load_config(self.folder / CONFIG)
+
+    def generation(self, number: int) -> Path:
+        """Returns the folder of a generation."""
+        return self.folder / GENERATIONS / f"{number:05d}"
+
+    def newest_data(self, ledger: Ledger) -> Path:
+        """Returns the data set with everything that was taken in so far."""
+        for entry in reversed(ledger.entries):
+            path = self.generation(entry.generation) / "data"
+            if entry.outcome != "nothing new" and path.is_dir():
+                return path
+        return Path(ledger.data)
+
+    def champion(self, ledger: Ledger, models: Path) -> tuple[int, Path, Path]:
+        """Returns version, run and data set of the models that are served now.
+
+        That is the newest version in the models folder which a run is known of; after a roll-back
+        it is an earlier one.
+
+        Raises:
+            UserError: if there is none.
+        """
+        for version in sorted(versions_of(models / MODELS[0]), reverse=True):
+            entry = ledger.entry_of_version(version)
+            if entry is not None:
+                folder = self.generation(entry.generation)
+                return version, folder / "served", folder / "data"
+            if version == ledger.version:
+                return version, Path(ledger.run), Path(ledger.data)
+        raise UserError(
+            f"no version in {models} is one that {self.folder} knows (the first is "
+            f"{ledger.version}); put it back, or begin a new --state with --run"
+        )
+
+    def prune(self, ledger: Ledger, keep: int, *, needed: list[Path]) -> None:
+        """Removes the folders of all but the newest generations and those that are needed.
+
+        Args:
+            ledger: says which there are.
+            keep: how many of them stay.
+            needed: folders inside generations that stay in any case.
+        """
+        kept = {self.generation(entry.generation) for entry in ledger.entries[-keep:]}
+        kept |= {path.parent for path in needed}
+        root = self.folder / GENERATIONS
+        for path in sorted(root.iterdir()) if root.is_dir() else []:
+            if path not in kept and path.name.isdecimal():
+                shutil.rmtree(path, ignore_errors=True)

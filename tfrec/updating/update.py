@@ -1,0 +1,243 @@
+"""A continual update from beginning to end: every step once, whatever was killed in between."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tfrec.config import ExperimentConfig
+from tfrec.data.dataset import PreparedDataset
+from tfrec.errors import UserError
+from tfrec.export.bundle import Bundle
+from tfrec.files import read_json, write_json
+from tfrec.training.run import RunDirectory
+from tfrec.updating.batch import BatchRecord, content_of, take_in
+from tfrec.updating.generation import Generation
+from tfrec.updating.log import log_of
+from tfrec.updating.state import Ending, Entry, UpdateState
+
+STEPS_FILE, PLAN = "steps.json", "plan.json"
+
+
+@dataclass(frozen=True)
+class Updated:
+    """What an update did.
+
+    Attributes:
+        entry: its line in the ledger.
+        repeated: whether the batch was taken in before, so that nothing was done now.
+        finished_before: an update that had been broken off and was finished first, or None.
+    """
+
+    entry: Entry
+    repeated: bool
+    finished_before: Entry | None = None
+
+
+def update(
+    models: str | Path,
+    state: str | Path,
+    events: str | Path,
+    items: str | Path | None = None,
+    *,
+    run: str | Path | None = None,
+    data: str | Path | None = None,
+    config: ExperimentConfig | None = None,
+    on_step: Callable[[str], None] = lambda name: None,
+) -> Updated:
+    """Takes in a batch, trains on from the served models, and publishes them if they hold.
+
+    An update that was broken off goes on where it was when the same command is given again; with
+    another batch it is finished first. The same batch twice changes nothing.
+
+    Args:
+        models: the models folder.
+        state: the state folder of the updates.
+        events: path or glob of new events.
+        items: the same of new and changed products, or None.
+        run: the run that the newest version comes from; needed for the first update only.
+        data: its data set, where it has moved.
+        config: its sections `data`, `update`, `evaluation` and `export` take the place of those of
+            the first update.
+        on_step: told the name of every step when it is done.
+
+    Raises:
+        UserError: if the batch, the models or the state cannot be used, or another update is at
+            work.
+    """
+    models, home = Path(models), UpdateState(state)
+    content = content_of(events, items)
+    with home.locked():
+        if not home.begun:
+            _begin(home, models, run, data, config)
+        settings = _settings(home.config, config)
+        finished = None
+        if _is_taken_in(home):
+            finished = _finish(home, models, settings, on_step)
+            if finished.batch["content"] == content:
+                return Updated(finished, repeated=False)
+        ledger = home.ledger()
+        known = ledger.entry_of(content)
+        if known is not None:
+            return Updated(known, repeated=True, finished_before=finished)
+        dataset = PreparedDataset.open(home.newest_data(ledger))
+        _check_settings(dataset, settings)
+        folder = home.generation(len(ledger.entries) + 1)
+        take_in(events, items, folder / "batch", dataset, log_of(dataset), settings)
+        on_step("batch")
+        return Updated(_finish(home, models, settings, on_step), False, finished)
+
+
+def _is_taken_in(home: UpdateState) -> bool:
+    folder = home.generation(len(home.ledger().entries) + 1)
+    return (folder / "batch").is_dir()
+
+
+def _begin(
+    home: UpdateState,
+    models: Path,
+    run: str | Path | None,
+    data: str | Path | None,
+    config: ExperimentConfig | None,
+) -> None:
+    """Writes the ledger before the first update.
+
+    Raises:
+        UserError: if there is no run, or the newest version does not come from it.
+    """
+    if run is None:
+        raise UserError(
+            f"{home.folder} holds no updates yet; name the run that the newest version in {models} "
+            "was exported from with --run"
+        )
+    run = Path(run)
+    first, second = RunDirectory.open(run, "retrieval"), RunDirectory.open(run, "ranking")
+    dataset = PreparedDataset.open(first.dataset_path if data is None else data)
+    first.check_dataset(dataset.path, dataset.checksum)
+    bundle = Bundle.open(models)
+    if bundle.origin["retrieval"]["started"] != first.record["started"]:
+        raise UserError(
+            f"version {bundle.version} in {models} does not come from {run}; name the run that it "
+            "was exported from, or export this one"
+        )
+    given = first.config if config is None else config
+    settings = first.config.model_copy(
+        update={
+            "ranking": second.config.ranking,
+            "evaluation": given.evaluation if config else second.config.evaluation,
+            "export": given.export if config else second.config.export,
+            "data": given.data,
+            "update": given.update,
+        }
+    )
+    _check_settings(dataset, settings)
+    home.begin(run, dataset.path, bundle.version, settings)
+
+
+def _settings(kept: ExperimentConfig, given: ExperimentConfig | None) -> ExperimentConfig:
+    if given is None:
+        return kept
+    names = ("data", "update", "evaluation", "export")
+    return kept.model_copy(update={name: getattr(given, name) for name in names})
+
+
+def _check_settings(dataset: PreparedDataset, config: ExperimentConfig) -> None:
+    """Refuses what updates cannot go on from.
+
+    Raises:
+        UserError: saying what and why.
+    """
+    if dataset.manifest.timestamps is None or dataset.manifest.config.split != "temporal":
+        raise UserError(
+            f"the data set {dataset.path} is not split by time, so there are no newest days to "
+            "judge an update on; prepare it with timestamps and data.split: temporal"
+        )
+    if config.text.policy != "frozen":
+        raise UserError(
+            f"the text policy {config.text.policy} trains the BERT, which updates leave as it is; "
+            "train with text.policy: frozen"
+        )
+    if list(config.data.context_columns) != dataset.context_columns:
+        raise UserError(
+            f"data.context_columns are {config.data.context_columns}, but the data set "
+            f"{dataset.path} has {dataset.context_columns}; use the configuration that made it"
+        )
+
+
+def _finish(
+    home: UpdateState,
+    models: Path,
+    config: ExperimentConfig,
+    on_step: Callable[[str], None],
+) -> Entry:
+    """Goes through the steps left of the newest generation, and enters it in the ledger."""
+    ledger = home.ledger()
+    number = len(ledger.entries) + 1
+    folder = home.generation(number)
+    record = BatchRecord.open(folder / "batch")
+    version, run, run_data = home.champion(ledger, models)
+    _start_anew_from_other_champion(folder, version)
+
+    def step(name: str, action: Callable[[], Any]) -> Any:
+        started = time.monotonic()
+        outcome = action()
+        taken = read_json(folder / STEPS_FILE) if (folder / STEPS_FILE).is_file() else {}
+        seconds = taken.get(name, 0.0) + time.monotonic() - started
+        write_json(folder / STEPS_FILE, {**taken, name: round(seconds, 3)})
+        on_step(name)
+        return outcome
+
+    outcome: Ending = "nothing new"
+    reason = f"the batch holds nothing new ({_counts(record)})"
+    published, verdict = None, None
+    if record.changes_something:
+        generation = Generation(
+            folder=folder,
+            number=number,
+            parent_data=home.newest_data(ledger),
+            champion_version=version,
+            champion_run=run,
+            champion_data=run_data,
+            cache=home.folder / "text_vectors",
+            config=config,
+        )
+        step("data", generation.write_data)
+        verdict = step("train and judge", lambda: generation.verdict(on_step))
+        outcome, reason = "kept", verdict.reason
+        if verdict.passed:
+            published = step("publish", lambda: generation.publish(models))
+            outcome = "published"
+    entry = Entry(
+        generation=number,
+        batch=record.to_json(),
+        outcome=outcome,
+        reason=reason,
+        version=published,
+        parent_version=version,
+        verdict=None if verdict is None else verdict.to_json(),
+        seconds=read_json(folder / STEPS_FILE) if (folder / STEPS_FILE).is_file() else {},
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    ledger = dataclasses.replace(ledger, entries=[*ledger.entries, entry])
+    home.write(ledger)
+    on_step("ledger")
+    needed = [home.newest_data(ledger), home.champion(ledger, models)[1]]
+    home.prune(ledger, config.update.keep_generations, needed=needed)
+    return entry
+
+
+def _start_anew_from_other_champion(folder: Path, version: int) -> None:
+    """Removes what was trained from other models than those served now (after a roll-back)."""
+    plan = {"parent_version": version}
+    path = folder / PLAN
+    if path.is_file() and read_json(path) != plan:
+        Generation.forget_training(folder)
+    write_json(path, plan)
+
+
+def _counts(record: BatchRecord) -> str:
+    told = ", ".join(f"{name} {count}" for name, count in record.rejected.items())
+    return f"{record.rows_in} rows: {told}" if told else f"{record.rows_in} rows"
