@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 @path_option(
     "--config",
     metavar="YAML",
-    help="Take `data`, `update`, `evaluation` and `export` from here, not from the first update.",
+    help="Take `data`, `update`, `display`, `evaluation` and `export` from here, not from the "
+    "first update.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the ledger's entry as JSON.")
 def command(

@@ -19,6 +19,7 @@ from tfrec.files import read_json, write_json
 from tfrec.training.ranking import train_ranking
 from tfrec.training.retrieval import load_retrieval
 from tfrec.training.run import RunDirectory
+from tfrec.training.surfaces import FITTED, SURFACES, run_surfaces
 from tfrec.updating.batch import EVENTS, BatchRecord
 from tfrec.updating.contenders import Contender, all_text_vectors
 from tfrec.updating.gate import Verdict, decide
@@ -107,6 +108,7 @@ class Generation:
             on_step("retrieval")
             self.train_ranking()
             on_step("ranking")
+            self.fit_surfaces()
             verdict = self.judge()
         except UserError as error:
             if isinstance(error.__cause__, OSError):
@@ -139,6 +141,13 @@ class Generation:
             self.dataset, retrieval, run, config, parent=self.champion.ranker.model
         )
         run.finish({"valid_ndcg@10": summary.best_score, **quality}, **summary.facts())
+
+    def fit_surfaces(self) -> None:
+        """Fits the surfaces anew, if the champion has any: they belong to a retrieval model."""
+        if not (self.champion_run / SURFACES / FITTED).is_file():
+            return
+        if not self._is_trained(SURFACES, update_config(self.config)):
+            run_surfaces(self.folder / "run", self.dataset.path, overwrite=True)
 
     def judge(self) -> Verdict:
         """Compares the challenger with the champion on the newest days.

@@ -60,8 +60,8 @@ def update(
         items: the same of new and changed products, or None.
         run: the run that the newest version comes from; needed for the first update only.
         data: its data set, where it has moved.
-        config: its sections `data`, `update`, `evaluation` and `export` take the place of those of
-            the first update.
+        config: its sections `data`, `update`, `display`, `evaluation` and `export` take the place
+            of those of the first update.
         on_step: told the name of every step when it is done.
 
     Raises:
@@ -127,6 +127,7 @@ def _begin(
     settings = first.config.model_copy(
         update={
             "ranking": second.config.ranking,
+            "display": given.display if config else second.config.display,
             "evaluation": given.evaluation if config else second.config.evaluation,
             "export": given.export if config else second.config.export,
             "data": given.data,
@@ -140,7 +141,7 @@ def _begin(
 def _settings(kept: ExperimentConfig, given: ExperimentConfig | None) -> ExperimentConfig:
     if given is None:
         return kept
-    names = ("data", "update", "evaluation", "export")
+    names = ("data", "update", "display", "evaluation", "export")
     return kept.model_copy(update={name: getattr(given, name) for name in names})
 
 

@@ -1,0 +1,71 @@
+"""What a generation does beside the trainings."""
+
+import numpy as np
+import pytest
+
+from tests.training.planted_shop import prepare_planted
+from tfrec.config import ExperimentConfig
+from tfrec.errors import UserError
+from tfrec.files import write_json
+from tfrec.training.surfaces import FITTED, SURFACES
+from tfrec.updating import generation as module
+from tfrec.updating.generation import VERDICT, Generation
+
+
+@pytest.fixture
+def generation(tmp_path):
+    dataset = prepare_planted(tmp_path / "planted", shoppers=30)
+    (tmp_path / "generation").mkdir()
+    (tmp_path / "generation" / "data").symlink_to(dataset.path)
+    return Generation(
+        folder=tmp_path / "generation",
+        number=3,
+        parent_data=dataset.path,
+        champion_version=1,
+        champion_run=tmp_path / "champion",
+        champion_data=dataset.path,
+        cache=tmp_path / "cache",
+        config=ExperimentConfig(),
+    )
+
+
+def test_surfaces_are_fitted_anew_where_the_champion_has_any(generation, monkeypatch):
+    fitted = []
+    monkeypatch.setattr(module, "run_surfaces", lambda *given, **_: fitted.append(given))
+    generation.fit_surfaces()
+    assert fitted == []
+    write_json(generation.champion_run / SURFACES / FITTED, {})
+    generation.fit_surfaces()
+    assert fitted == [(generation.folder / "run", generation.dataset.path)]
+
+
+def test_models_that_cannot_be_trained_leave_a_reason(generation, monkeypatch):
+    def diverges():
+        raise UserError("Retrieval: the loss became nan in epoch 1")
+
+    monkeypatch.setattr(generation, "train_retrieval", diverges)
+    verdict = generation.verdict(lambda name: None)
+    assert not verdict.passed
+    assert verdict.reason == "no new models: Retrieval: the loss became nan in epoch 1"
+    # The verdict is there for the next call, which trains nothing.
+    monkeypatch.setattr(generation, "train_retrieval", None)
+    assert generation.verdict(lambda name: None) == verdict
+
+
+def test_a_full_disk_is_no_verdict(generation, monkeypatch):
+    def fills_the_disk():
+        raise UserError("no space left on the disk") from OSError(28, "No space left on device")
+
+    monkeypatch.setattr(generation, "train_retrieval", fills_the_disk)
+    with pytest.raises(UserError, match="no space left"):
+        generation.verdict(lambda name: None)
+    assert not (generation.folder / VERDICT).exists()
+
+
+def test_training_is_forgotten_but_not_the_batch_and_the_data(tmp_path):
+    for name in ("batch", "data", "sample", "run", "served"):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "file.npy", np.zeros(1))
+    write_json(tmp_path / VERDICT, {})
+    Generation.forget_training(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["batch", "data"]
