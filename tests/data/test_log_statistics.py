@@ -89,6 +89,15 @@ def test_an_empty_log():
     assert not found.items.any() and not found.neighbours.any()
 
 
+def test_an_item_without_any_event_counts_as_a_typical_one():
+    found = LogStatistics.build(make_dataset([[1, 2, 1], [1]], 4, [9, 40, 3, 3]), 2)
+    for name in ("log_count", "log_recent_count", "trend", "log_age_days"):
+        values = column(found, name)
+        assert values[1] != values[2]
+        np.testing.assert_allclose(values[3:], np.median(values[1:3]), rtol=1e-6)
+    assert not found.items[0].any()
+
+
 def test_saved_statistics_come_back(tmp_path):
     dataset = make_dataset([[1, 2, (2, 2)], [2, 3]], 3)
     built = LogStatistics.build(dataset, 2)

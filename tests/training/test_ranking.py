@@ -188,6 +188,18 @@ def small_lists(planted_run, trained):
     return make
 
 
+def test_items_that_training_never_sold_are_no_candidates(planted_run, small_lists, monkeypatch):
+    dataset = planted_run.dataset
+    _, lists, _ = small_lists()
+    new = np.unique(lists.items[:, 0])[:3]
+    assert np.isin(lists.items, new).any()
+    items = dataset.items.copy()
+    items.loc[new - 1, "train_events"] = 0
+    monkeypatch.setitem(vars(dataset), "items", items)
+    _, lists, _ = small_lists()
+    assert not np.isin(lists.items, new).any()
+
+
 @pytest.mark.parametrize("mode", ["count", "exclude"])
 def test_lists_are_the_best_candidates_and_popular_items(planted_run, trained, small_lists, mode):
     histories, lists, ranker = small_lists(repeats=mode)

@@ -60,11 +60,7 @@ class LogStatistics:
 
     @classmethod
     def load(cls, path: Path, num_items: int) -> "LogStatistics":
-        """Reads what `save` wrote; items beyond those of the training log count as typical ones.
-
-        Zeros would be no neutral guess: items without an event in the training log are there
-        because they were sold soon after it, and a ranking model learns that of them.
-        """
+        """Reads what `save` wrote; items beyond those of the training log count as typical ones."""
         with np.load(path) as arrays:
             loaded = {name: arrays[name] for name in ("neighbours", "similarity", "items")}
         added = num_items + 1 - len(loaded["items"])
@@ -107,5 +103,8 @@ def _item_statistics(histories: Histories, dataset: PreparedDataset) -> np.ndarr
         (returned + RETURN_PRIOR * overall) / (count + RETURN_PRIOR),
     ]
     statistics = np.stack(columns, axis=1).astype(np.float32)
+    # Zeros would be no neutral guess of an item that nobody could buy yet.
+    unheard_of = np.bincount(histories.item, minlength=size) == 0
+    statistics[unheard_of] = _typical_item(statistics[1:])
     statistics[0] = 0.0
     return statistics

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfrec.data.item_counts import SECONDS_PER_DAY
 from tfrec.data.log_statistics import ITEM_STATISTICS, LogStatistics
+from tfrec.models.borrowed_neighbours import with_borrowed
 from tfrec.towers.catalogue import Catalogue
 
 STEP_DECAY = 0.7
@@ -57,8 +58,6 @@ class CandidateFeatures(tf.Module):
     ) -> None:
         super().__init__(name="candidate_features")
         self.catalogue = catalogue
-        self.neighbours = tf.Variable(statistics.neighbours, trainable=False)
-        self.similarity = tf.Variable(statistics.similarity, trainable=False)
         self.item_statistics = tf.Variable(statistics.items, trainable=False)
         text = catalogue.text.numpy()
         centred = text - text[1:].mean(axis=0)
@@ -66,6 +65,9 @@ class CandidateFeatures(tf.Module):
         centred = np.divide(centred, norms, out=np.zeros_like(centred), where=norms > 1e-6)
         centred[0] = 0.0
         self.text = tf.Variable(centred, trainable=False)
+        neighbours, similarity = with_borrowed(statistics, centred)
+        self.neighbours = tf.Variable(neighbours, trainable=False)
+        self.similarity = tf.Variable(similarity, trainable=False)
         price = catalogue.price.numpy()
         known = np.isfinite(price)
         log_price = np.where(known, np.log1p(np.where(known, np.maximum(price, 0), 0)), 0)
@@ -79,8 +81,9 @@ class CandidateFeatures(tf.Module):
 
     def fill(self, statistics: LogStatistics) -> None:
         """Takes over other statistics of the same items."""
-        self.neighbours.assign(statistics.neighbours)
-        self.similarity.assign(statistics.similarity)
+        neighbours, similarity = with_borrowed(statistics, self.text.numpy())
+        self.neighbours.assign(neighbours)
+        self.similarity.assign(similarity)
         self.item_statistics.assign(statistics.items)
 
     @property

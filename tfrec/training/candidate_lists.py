@@ -103,6 +103,10 @@ def make_lists(
 ) -> CandidateLists:
     """Retrieves candidates for shoppers, describes them, and labels them with what came.
 
+    Items that training never sold are no candidates: where none of them is sold in the validation
+    period either, a ranking model would learn that nobody wants what has no past, and where some
+    are, that everybody does.
+
     Args:
         dataset: the prepared data set.
         histories: shoppers with targets.
@@ -116,6 +120,7 @@ def make_lists(
     random = np.random.default_rng(seed)
     popularity = np.concatenate([[0.0], dataset.items["train_events"].to_numpy(np.float64) ** 0.75])
     popularity /= popularity.sum()
+    unsold = popularity == 0
     depth = min(config.candidates, dataset.num_items)
     longest = max(retriever.model.config.max_history, config.max_history)
     scores_of = tf.function(retriever.scores, reduce_retracing=True)
@@ -128,7 +133,7 @@ def make_lists(
         scores = scores_of(history)
         for mode in modes:
             visible = scores.numpy().copy()
-            visible[:, 0] = -np.inf
+            visible[:, unsold] = -np.inf
             if mode == "exclude":
                 shopper = np.repeat(np.arange(len(batch)), batch.lengths)
                 visible[shopper, batch.item] = -np.inf
