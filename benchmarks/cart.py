@@ -45,7 +45,7 @@ from tfrec.training.surfaces import FITTED, SURFACES, Surfaces
 
 CUTOFF = 10
 KNN_OPTIONS = {
-    "length_exponent": (0.5, 0.0, 1.0),
+    "length_exponent": (0.5, 0.0, 1.0, 1.5),
     "shrinkage": (5.0, 0.0, 1.0, 20.0, 50.0),
     "neighbours": (None, 20, 50, 100, 200),
 }
@@ -68,8 +68,8 @@ def main(
     dataset = run.dataset
     vectors = run.retrieval.item_vectors().numpy().astype(np.float32)
     surfaces = Surfaces.find(run_folder / SURFACES, run.retrieval)
-    if surfaces is None:
-        raise SystemExit(f"{run_folder} has no surfaces; fit them with `tfrec train surfaces`")
+    if surfaces is None or surfaces.cart is None:
+        raise SystemExit(f"{run_folder} has no cart; fit it with `tfrec train surfaces`")
     settings = RegressionSettings(**read_json(run_folder / SURFACES / FITTED)["cart"])
     cart = Cart(count_cart(dataset, split, settings, surfaces.cart.mix))
 

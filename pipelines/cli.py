@@ -50,7 +50,7 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
         Stage(
             "train surfaces",
             "pipelines.train_surfaces",
-            "Fit the surfaces of a shop: complements of a basket.",
+            "Fit the search and the cart of a shop.",
         ),
         Stage("export", "pipelines.export", "Write the SavedModels that a model server loads."),
         Stage(

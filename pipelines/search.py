@@ -14,18 +14,36 @@ from pipelines.running import run
 @click.option(
     "--history", metavar="ID,ID,…", default="", help="Items of the shopper, oldest first."
 )
+@click.option(
+    "--category", multiple=True, metavar="NAME", help="Only this category; several: any of them."
+)
+@click.option("--price-from", type=float, metavar="PRICE", help="Only this price and above.")
+@click.option("--price-to", type=float, metavar="PRICE", help="Only this price and below.")
+@click.option("--include-sold-out", is_flag=True, help="Show what is not available, too.")
 def command(
     server: str,
     server_ca: Path | None,
     query: str,
     history: str,
+    category: tuple[str, ...],
+    price_from: float | None,
+    price_to: float | None,
+    include_sold_out: bool,
     k: int,
     as_json: bool,
     timeout: float,
 ) -> None:
     """Ask a server for items that fit a text."""
     with ask(server, server_ca, timeout) as client:
-        answer = client.search(query, split_ids(history), k=k)
+        answer = client.search(
+            query,
+            split_ids(history),
+            k=k,
+            categories=category,
+            price_from=price_from,
+            price_to=price_to,
+            include_sold_out=include_sold_out,
+        )
     show(answer, k=k, as_json=as_json, title=f"Items for “{query}”")
 
 

@@ -1,4 +1,4 @@
-"""Fits the surfaces of a shop, such as complements of a basket, beside the models of a run."""
+"""Fits the surfaces of a shop, such as search and cart, beside the models of a run."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from pipelines.running import run
 @moved_data_option
 @click.option("--overwrite", is_flag=True, help="Replace surfaces that are already in the run.")
 def command(run_folder: Path, data: Path | None, overwrite: bool) -> None:
-    """Fit the surfaces of a shop: complements of a basket.
+    """Fit the search and the cart of a shop.
 
     The run must hold a finished retrieval model. The next export has the surfaces as signatures
     of the model `retrieval`.
@@ -26,7 +26,7 @@ def command(run_folder: Path, data: Path | None, overwrite: bool) -> None:
 
     directory, metrics = run_surfaces(run_folder, data, overwrite=overwrite)
     figures = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-    click.echo(f"Cart on validation orders: {figures}. The surfaces are in {directory.path}.")
+    click.echo(f"On validation data: {figures}. The surfaces are in {directory.path}.")
     click.echo(f"Export them with `tfrec export --run {run_folder} --models DIR`.")
 
 

@@ -29,7 +29,7 @@ SPELLINGS = {
     "launch forecast": ["--events", "--catalogue", "--items", "--out", "--config", "--json"],
     "serve": ["--models", "--port", "--rest-port"],
     "recommend": ["--server", "--history", "-k", "--json"],
-    "search": ["--server", "--query", "-k", "--json"],
+    "search": ["--server", "--query", "--category", "--price-from", "--price-to", "-k", "--json"],
     "similar": ["--server", "--item", "-k", "--json"],
     "cart": ["--server", "--basket", "-k", "--json"],
     "train surfaces": ["--run", "--data", "--overwrite"],
@@ -137,7 +137,7 @@ class TestMistakes:
             ),
             (
                 "train model",
-                "no such command `model`; there are retrieval, ranking; see `tfrec train --help`",
+                "no such command `model`; there are retrieval, ranking, surfaces; see `tfrec train --help`",
             ),
             (
                 "config show --cnfig x",

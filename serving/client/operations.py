@@ -81,6 +81,10 @@ class Operations:
         timestamps: Sequence[int] | None = None,
         *,
         k: int = 10,
+        categories: Sequence[str] = (),
+        price_from: float | None = None,
+        price_to: float | None = None,
+        include_sold_out: bool = False,
         context: Mapping[str, str] | None = None,
         titles: bool = True,
         timeout: float | None = None,
@@ -93,11 +97,16 @@ class Operations:
             events: as in `recommend`.
             timestamps: as in `recommend`.
             k: how many items at most.
+            categories: only items of one of these, whichever column they are of, such as a brand.
+            price_from: only items of this price and above; None for no bound.
+            price_to: only items of this price and below; None for no bound.
+            include_sold_out: whether items that are not available are shown, too.
             context: as in `recommend`.
             titles: as in `recommend`.
             timeout: as in `recommend`.
 
         Raises:
+            ModelMissingError: if there are filters, and the models were exported without surfaces.
             ClientError: if an argument is wrong or the server cannot answer.
         """
         requests.check_k(k)
@@ -108,7 +117,10 @@ class Operations:
             "query": requests.column([query]),
             **requests.history(history, events, timestamps),
         }
-        answer = yield from self._ask(RETRIEVAL, "search", inputs, context, k, deadline)
+        filters = requests.filters(categories, price_from, price_to, include_sold_out)
+        signature = "filtered_search" if filters else "search"
+        inputs |= filters
+        answer = yield from self._ask(RETRIEVAL, signature, inputs, context, k, deadline)
         if not titles:
             return answer
         return (yield from naming.with_titles(answer, (), self._address, True, deadline))

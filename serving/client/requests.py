@@ -14,10 +14,10 @@ def check_k(k: int) -> None:
         raise InvalidRequestError(f"k should be a positive integer, not {k}")
 
 
-def check_list(what: str, items: Sequence[str]) -> None:
-    """Raises `InvalidRequestError` if a single string was given for a list of item ids."""
+def check_list(what: str, items: Sequence[str], of: str = "item ids") -> None:
+    """Raises `InvalidRequestError` if a single string was given for a list."""
     if isinstance(items, str):
-        raise InvalidRequestError(f"{what} should be a list of item ids, not the text {items!r}")
+        raise InvalidRequestError(f"{what} should be a list of {of}, not the text {items!r}")
 
 
 def column(values: Sequence[str]) -> Any:
@@ -34,6 +34,36 @@ def row(values: Sequence[str]) -> Any:
 def price(value: float | None) -> Any:
     """Returns a price as a [1] tensor; NaN stands for one that is not known."""
     return tensors.make(tensors.DT_FLOAT, [1], [math.nan if value is None else value])
+
+
+def filters(
+    categories: Sequence[str],
+    price_from: float | None,
+    price_to: float | None,
+    include_sold_out: bool,
+) -> dict[str, Any]:
+    """Returns the tensors of a search's filters; none where nothing is filtered.
+
+    Raises:
+        InvalidRequestError: if no price can lie between the bounds, or a single string was given
+            for the list of categories.
+    """
+    check_list("categories", categories, "names")
+    for name, bound in (("price_from", price_from), ("price_to", price_to)):
+        if bound is not None and not math.isfinite(bound):
+            raise InvalidRequestError(f"{name} should be a number, not {bound}")
+    if price_from is not None and price_to is not None and price_from > price_to:
+        raise InvalidRequestError(
+            f"no price is from {price_from:g} to {price_to:g}; give the lower bound first"
+        )
+    if not categories and price_from is None and price_to is None and not include_sold_out:
+        return {}
+    return {
+        "filter_category": row(categories),
+        "filter_price_from": price(price_from),
+        "filter_price_to": price(price_to),
+        "include_sold_out": tensors.make(tensors.DT_BOOL, [1], [include_sold_out]),
+    }
 
 
 def history(

@@ -86,6 +86,14 @@ def test_search_and_similar_print_json(tfrec, server):
     assert [row["item_id"] for row in json.loads(result.stdout)] == ["B1"]
 
 
+def test_search_takes_filters(tfrec, server):
+    result = tfrec(
+        "search", "--server", server.address, "--query", "red", "--price-from", "2", "--price-to",
+        "3", "--category", "x", "--category", "y", "-k", "2", "--json",
+    )  # fmt: skip
+    assert [row["item_id"] for row in json.loads(result.stdout)] == ["A2", "B1"], result.stderr
+
+
 def test_cart_prints_json_and_names_what_it_skipped(tfrec, server):
     address = server.address
     result = tfrec(
@@ -110,6 +118,8 @@ def test_a_table_of_similar_items_names_the_item(tfrec, server):
         (("recommend", "--history", "A1", "--context", "x"), "--context should be NAME=VALUE"),
         (("recommend", "--history", "A1", "--context", "x=y"), "no context feature x"),
         (("search", "--query", " "), "the query is empty"),
+        (("search", "--query", "x", "--price-from", "2", "--price-to", "1"), "no price is from 2"),
+        (("search", "--query", "x", "--price-to", "nan"), "price_to should be a number, not nan"),
         (("cart", "--basket", "q,w"), "none of the 2 items (q, w) is in the catalogue"),
         (("similar", "--item", "zz"), "the item zz is not in the catalogue"),
     ],

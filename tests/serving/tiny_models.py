@@ -126,6 +126,17 @@ def save_retrieval(folder: Path, offset: float = 0.0, vocabulary: Path | None = 
         )
         return model.top(tf.cast(hits, tf.float32) + model.offset)
 
+    @signature(
+        {"query": STRINGS, **HISTORY, **CONTEXT}
+        | {"filter_category": STRING_ROWS, "include_sold_out": tf.TensorSpec([None], tf.bool)}
+        | dict.fromkeys(("filter_price_from", "filter_price_to"), tf.TensorSpec([None], tf.float32))
+    )
+    def filtered_search(inputs):
+        # Every item between the prices; what it is asked otherwise does not matter here.
+        dear = model.prices[1:] >= inputs["filter_price_from"][:, tf.newaxis]
+        cheap = model.prices[1:] <= inputs["filter_price_to"][:, tf.newaxis]
+        return model.top(tf.where(tf.logical_and(dear, cheap), model.offset, -1000.0))
+
     @signature(HISTORY | CONTEXT)
     def embed_query(inputs):
         return {"embedding": model.scores(inputs["history_item_id"])[:, :3]}
@@ -154,6 +165,7 @@ def save_retrieval(folder: Path, offset: float = 0.0, vocabulary: Path | None = 
         similar=similar,
         cart=cart,
         search=search,
+        filtered_search=filtered_search,
         embed_query=embed_query,
         embed_item=embed_item,
         describe=describe,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from tfrec.api.shoppers import Shopper
@@ -101,3 +102,31 @@ def _columns(table: pd.DataFrame) -> tuple[list[str], list[str] | None, list[int
             moments = seconds.where(known, 0)
         timestamps = moments.astype("int64").tolist()
     return table["item_id"].astype(str).tolist(), events, timestamps
+
+
+def search_filters(
+    categories: Sequence[str],
+    price_from: float | None,
+    price_to: float | None,
+    include_sold_out: bool,
+) -> dict[str, object]:
+    """Returns the inputs of a search's filters for one query; none where nothing is filtered.
+
+    Raises:
+        UserError: if no price can lie between the bounds, or a single text was given for the list
+            of categories.
+    """
+    if isinstance(categories, str):
+        raise UserError(f"categories should be a list of names, not the text {categories!r}")
+    if price_from is not None and price_to is not None and price_from > price_to:
+        raise UserError(
+            f"no price is from {price_from:g} to {price_to:g}; give the lower bound first"
+        )
+    if not categories and price_from is None and price_to is None and not include_sold_out:
+        return {}
+    return {
+        "filter_category": [list(categories) or [""]],
+        "filter_price_from": [np.nan if price_from is None else price_from],
+        "filter_price_to": [np.nan if price_to is None else price_to],
+        "include_sold_out": [include_sold_out],
+    }

@@ -15,7 +15,7 @@ from tfrec.api.datasets import load_dataset
 from tfrec.api.experiments import Source, configure
 from tfrec.api.explanation import Explanation, explain
 from tfrec.api.local_models import LocalModels, Outputs
-from tfrec.api.questions import AskedHistory, HistoryLike
+from tfrec.api.questions import AskedHistory, HistoryLike, search_filters
 from tfrec.api.scratch import scratch_folder
 from tfrec.config import ExperimentConfig
 from tfrec.data.dataset import PreparedDataset
@@ -157,6 +157,10 @@ class Recommender:
         timestamps: Sequence[int] | None = None,
         *,
         k: int = 10,
+        categories: Sequence[str] = (),
+        price_from: float | None = None,
+        price_to: float | None = None,
+        include_sold_out: bool = False,
         context: Mapping[str, str] | None = None,
     ) -> Recommendations:
         """Returns the items whose texts fit a query, best first.
@@ -167,16 +171,25 @@ class Recommender:
             events: as in `recommend`.
             timestamps: as in `recommend`.
             k: as in `recommend`.
+            categories: only items of one of these, whichever column they are of, such as a brand.
+            price_from: only items of this price and above; None for no bound.
+            price_to: only items of this price and below; None for no bound.
+            include_sold_out: whether items that are not available are shown, too.
             context: as in `recommend`.
 
         Raises:
-            UserError: if nothing is trained or an argument is wrong.
+            UserError: if nothing is trained, an argument is wrong, or there are filters and the
+                run has no surfaces.
         """
         if not query.strip():
             raise UserError("the query is empty; say what to look for")
         asked = self._read(history, events, timestamps, context)
         inputs = {**self._models.history_inputs([asked]), "query": [query]}
-        outputs = self._ask("retrieval", "search", inputs, k)
+        filters = search_filters(categories, price_from, price_to, include_sold_out)
+        signature = "filtered_search" if filters else "search"
+        if filters:
+            self._models.need("retrieval", signature)
+        outputs = self._ask("retrieval", signature, inputs | filters, k)
         return self._answer(outputs, k, f"Found for “{query}”")
 
     def similar(self, item_id: str, *, k: int = 10) -> Recommendations:

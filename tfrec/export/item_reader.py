@@ -82,11 +82,20 @@ class ItemReader(tf.Module):
             features["image"] = tf.zeros([batch, self._spec.image_dimension])
         return features
 
+    def category(self, column: str, names: tf.Tensor) -> tf.Tensor:
+        """Returns the int32 values of `names` of any shape, as the catalogue has them; 0 for none.
+
+        Args:
+            column: a categorical column.
+            names: single categories.
+        """
+        return self._categories[column].lookup(phrase(names))
+
     def _values(self, column: str, texts: tf.Tensor) -> tf.Tensor:
         """Returns the int32 `[batch, count]` category values of each text, each value once."""
         separator = self._separators[column]
         if separator is None:
-            return self._categories[column].lookup(phrase(texts))[:, tf.newaxis]
+            return self.category(column, texts)[:, tf.newaxis]
         parts = tf.strings.split(texts, separator)
         parts = parts.with_flat_values(phrase(parts.flat_values)).to_tensor()
         values = self._categories[column].lookup(parts)

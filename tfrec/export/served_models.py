@@ -57,7 +57,7 @@ class ServedModels:
             "retrieval": RetrievalSignatures(
                 items, histories, products, retriever, text_tower, k, hide_history
             ).signatures
-            | surface_signatures(source, items, retriever),
+            | surface_signatures(source, items, histories, products, retriever, text_tower),
             "ranking": RankingSignatures(items, histories, retriever, source.ranker).signatures,
             "recommender": RecommenderSignatures(
                 items, histories, surfaces, k, hide_history

@@ -3,22 +3,39 @@
 import tensorflow as tf
 
 from tfrec.export.exportable import Exportable
-from tfrec.export.histories import ROWS_OF_TEXT
+from tfrec.export.histories import ROWS_OF_TEXT, HistoryReader
+from tfrec.export.item_reader import ItemReader
 from tfrec.export.requests import EXCLUDED
 from tfrec.export.saving import Signature, Tensors
+from tfrec.export.search import SearchSignatures
 from tfrec.export.served_items import ServedItems
 from tfrec.index.exact import best_items, hide_items, hide_unavailable
 from tfrec.models.recommender import Retriever
 from tfrec.surfaces.cart import Cart
+from tfrec.surfaces.search import Search
+from tfrec.towers.bert.tower import BertTextTower
 from tfrec.training.surfaces import Surfaces
 
 BASKET = "basket_item_id"
 
 
 def surface_signatures(
-    source: Exportable, items: ServedItems, retriever: Retriever
+    source: Exportable,
+    items: ServedItems,
+    histories: HistoryReader,
+    products: ItemReader,
+    retriever: Retriever,
+    text_tower: BertTextTower,
 ) -> dict[str, Signature]:
     """Returns the signatures of a run's surfaces; none where none were fitted.
+
+    Args:
+        source: the trained models with their items.
+        items: the item table.
+        histories: reads histories.
+        products: reads descriptions of products.
+        retriever: the trained retrieval model.
+        text_tower: the BERT that the item texts were read with.
 
     Raises:
         UserError: if they are damaged, or of another retrieval model.
@@ -26,8 +43,13 @@ def surface_signatures(
     surfaces = Surfaces.find(source.surfaces_folder, source.retrieval)
     if surfaces is None:
         return {}
-    cart = CartSignatures(items, retriever, Cart(surfaces.cart), source.config.export.k)
-    return cart.signatures
+    k = source.config.export.k
+    search = Search(source.items["text"].tolist(), surfaces.search)
+    found = SearchSignatures(items, histories, products, retriever, text_tower, search, k)
+    if surfaces.cart is None:
+        return found.signatures
+    cart = CartSignatures(items, retriever, Cart(surfaces.cart), k)
+    return found.signatures | cart.signatures
 
 
 class CartSignatures:

@@ -44,6 +44,8 @@ def _example(histories: Histories, shopper: int, items: pd.DataFrame, spec: Data
         "basket_item_id": items["item_id"].iloc[rows[-BASKET:]].tolist(),
         "item_id": last["item_id"],
         "query": last["title"],
+        # JSON, in which examples are kept, has no NaN, which would be no bound.
+        "filter_price_to": 1e9,
         "price": float(last["price"]) if np.isfinite(last["price"]) else 0.0,
         **{name: str(last[name]) for name in ("title", "description", "brand", "categories")},
     }
@@ -86,7 +88,7 @@ def _record(
     request.model_spec.name = model
     request.model_spec.signature_name = name
     for alias, spec in signature.inputs.items():
-        blank = "" if spec.dtype == tf.string else 0
+        blank = {tf.string: "", tf.bool: False}.get(spec.dtype, 0)
         value = example.get(alias) or blank
         if spec.shape.rank == 2 and value == blank:
             value = [blank]

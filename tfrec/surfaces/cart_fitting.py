@@ -28,6 +28,10 @@ CELLS = 20_000_000
 BATCH = 256
 
 
+class NoOrdersError(UserError):
+    """The log has no orders of several lines."""
+
+
 @dataclass(frozen=True)
 class FittedCart:
     """A cart model and how it was chosen.
@@ -55,14 +59,14 @@ def fit_cart(dataset: PreparedDataset, vectors: np.ndarray, *, seed: int) -> Fit
         seed: seed of the draw of hidden lines.
 
     Raises:
-        UserError: if the log has no orders of two lines to learn from or to choose by.
+        NoOrdersError: if the log has no orders of two lines to learn from or to choose by.
     """
     events = dataset.target_event_indices
     orders = orders_before(dataset, "valid")
     later = Orders.of_targets(dataset.histories("valid"), events, dataset.num_items)
     baskets = Baskets.of(later, lines=LINES, seed=seed)
     if not (orders.sizes > 1).any() or not len(baskets):
-        raise UserError(
+        raise NoOrdersError(
             f"the data set {dataset.path} has no orders of several lines, which are events of one "
             "shopper at one time; without them there is nothing to learn about baskets"
         )
@@ -74,7 +78,7 @@ def fit_cart(dataset: PreparedDataset, vectors: np.ndarray, *, seed: int) -> Fit
     mix, metrics = _choose_mix(_scored(tables, baskets, vectors), baskets)
     write_line(
         f"cart: penalty {settings.penalty:g}, length exponent {settings.length_exponent:g}, "
-        f"weights {np.round(mix, 4).tolist()}, validation NDCG@10 {metrics['valid_ndcg@10']:.4f}"
+        f"weights {np.round(mix, 4).tolist()}, validation NDCG@10 {metrics['cart_ndcg@10']:.4f}"
     )
     return FittedCart(count_cart(dataset, "test", settings, mix), settings, metrics)
 
@@ -176,10 +180,10 @@ def _choose_mix(scored: Scored, baskets: Baskets) -> tuple[np.ndarray, dict[str,
         scores = scored.scores(mix)
         ranks = hidden_ranks(scores, baskets)
         metrics = {
-            "valid_ndcg@10": float(ndcg(ranks, cases, CUTOFF).mean()),
-            "valid_recall@10": float((ranks <= CUTOFF).mean()),
+            "cart_ndcg@10": float(ndcg(ranks, cases, CUTOFF).mean()),
+            "cart_recall@10": float((ranks <= CUTOFF).mean()),
         }
-        if best is None or metrics["valid_ndcg@10"] > best[1]["valid_ndcg@10"]:
+        if best is None or metrics["cart_ndcg@10"] > best[1]["cart_ndcg@10"]:
             best = mix, metrics
     assert best is not None, "there are shares"
     return best

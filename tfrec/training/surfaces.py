@@ -3,14 +3,20 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
+from tfrec.config import ExperimentConfig
 from tfrec.data.dataset import PreparedDataset
 from tfrec.errors import UserError
 from tfrec.files import read_json, write_json
 from tfrec.models.retrieval import RetrievalModel
+from tfrec.progress import write_line
 from tfrec.surfaces.cart import CartTables
-from tfrec.surfaces.cart_fitting import fit_cart
+from tfrec.surfaces.cart_fitting import NoOrdersError, fit_cart
+from tfrec.surfaces.search_fitting import fit_search
+from tfrec.towers.bert.tower import BertTextTower
+from tfrec.towers.bert.weights import find_weights
 from tfrec.training.retrieval import load_retrieval, weights_fingerprint
 from tfrec.training.run import RunDirectory
 
@@ -24,10 +30,12 @@ class Surfaces:
     """What the surfaces of a shop know beside the models.
 
     Attributes:
-        cart: complements of baskets.
+        cart: complements of baskets; None where the log has no orders.
+        search: float32, weights of the parts of a search.
     """
 
-    cart: CartTables
+    cart: CartTables | None
+    search: np.ndarray
 
     @classmethod
     def find(cls, folder: Path, retrieval: RetrievalModel) -> "Surfaces | None":
@@ -48,7 +56,8 @@ class Surfaces:
                 f"the surfaces in {folder} were fitted with another retrieval model; fit them "
                 "again with `tfrec train surfaces --overwrite`"
             )
-        return cls(CartTables.load(folder / CART))
+        cart = None if fitted["cart"] is None else CartTables.load(folder / CART)
+        return cls(cart, np.array(fitted["search"], np.float32))
 
 
 def run_surfaces(
@@ -66,7 +75,7 @@ def run_surfaces(
 
     Raises:
         UserError: if there is no finished retrieval model, the run holds surfaces and `overwrite`
-            is false, or the log has no orders.
+            is false.
     """
     first = RunDirectory.open(run, "retrieval")
     dataset = PreparedDataset.open(first.dataset_path if data is None else data)
@@ -77,11 +86,33 @@ def run_surfaces(
     directory = RunDirectory.create(
         run, SURFACES, config, dataset.path, dataset.checksum, config.seed, overwrite=overwrite
     )
-    cart = fit_cart(dataset, vectors, seed=config.seed)
-    cart.tables.save(directory.path / CART)
-    write_json(
-        directory.path / FITTED,
-        {"retrieval": weights_fingerprint(retrieval), "cart": asdict(cart.settings)},
+    search, metrics = fit_search(
+        dataset.items["title"].tolist(),
+        dataset.items["text"].tolist(),
+        retrieval.catalogue.text.numpy(),
+        _text_tower(retrieval, config),
+        seed=config.seed,
     )
-    directory.finish(cart.metrics)
-    return directory, cart.metrics
+    fitted = {
+        "retrieval": weights_fingerprint(retrieval),
+        "search": search.tolist(),
+        "cart": None,
+    }
+    try:
+        cart = fit_cart(dataset, vectors, seed=config.seed)
+    except NoOrdersError as error:
+        write_line(f"no cart: {error}")
+    else:
+        cart.tables.save(directory.path / CART)
+        fitted["cart"] = asdict(cart.settings)
+        metrics |= cart.metrics
+    write_json(directory.path / FITTED, fitted)
+    directory.finish(metrics)
+    return directory, metrics
+
+
+def _text_tower(retrieval: RetrievalModel, config: ExperimentConfig) -> tf.keras.layers.Layer:
+    """Returns the BERT that the texts of a model's items were read with."""
+    return retrieval.catalogue.text_encoder or BertTextTower.from_files(
+        find_weights(config.text.bert), max_tokens=config.text.max_tokens
+    )

@@ -40,6 +40,26 @@ QUESTIONS = {
         lambda client: client.search("red", HISTORY, EVENTS, TIMES, titles=False),
         ("retrieval", "search", HISTORY_INPUTS | {"context_country": [""], "query": ["red"]}),
     ),
+    "filtered search": (
+        lambda client: client.search(
+            "red", categories=["Acme"], price_from=1, price_to=2.5, titles=False
+        ),
+        (
+            "retrieval",
+            "filtered_search",
+            {
+                "query": ["red"],
+                "history_item_id": [[""]],
+                "history_event": [[""]],
+                "history_timestamp": np.array([[0]], np.int64),
+                "context_country": [""],
+                "filter_category": [["Acme"]],
+                "filter_price_from": np.array([1], np.float32),
+                "filter_price_to": np.array([2.5], np.float32),
+                "include_sold_out": np.array([False]),
+            },
+        ),
+    ),
     "similar": (
         lambda client: client.similar("Ü-ber", titles=False),
         ("retrieval", "similar", {"item_id": ["Ü-ber"]}),
