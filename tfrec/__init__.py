@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tfrec.api.datasets import load_dataset
     from tfrec.api.drift import replay_drift
     from tfrec.api.experiments import configure
-    from tfrec.api.launching import refresh_index
+    from tfrec.api.launching import forecast_launches, refresh_index
     from tfrec.api.recommender import Recommender
     from tfrec.api.shoppers import Shopper, find_shoppers
     from tfrec.api.tables import tabulate
@@ -29,6 +29,7 @@ __all__ = [
     "TextReader",
     "configure",
     "find_shoppers",
+    "forecast_launches",
     "load_dataset",
     "read_scalars",
     "refresh_index",
@@ -44,6 +45,7 @@ _HOMES = {
     "TextReader": "tfrec.api.texts",
     "configure": "tfrec.api.experiments",
     "find_shoppers": "tfrec.api.shoppers",
+    "forecast_launches": "tfrec.api.launching",
     "load_dataset": "tfrec.api.datasets",
     "read_scalars": "tfrec.api.training_logs",
     "refresh_index": "tfrec.api.launching",

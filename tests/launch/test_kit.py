@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+import tfrec
 from pipelines.launch_forecast import command
 from tests.launch import shop
 from tfrec.config import DataConfig
@@ -143,3 +144,13 @@ def test_the_command_writes_the_report_and_prints_json(files, tmp_path, monkeypa
     plain = json.loads(done.stdout)
     assert len(plain["launches"][0]["audience"]["shoppers"]) == 5
     assert report.read_text().startswith("<!doctype html>")
+
+
+def test_tables_give_what_files_give(files, kit, monkeypatch):
+    monkeypatch.setattr(
+        "tfrec.towers.bert.vectors.TextVectors.encode",
+        lambda self, texts: shop.word_vectors(texts),
+    )
+    tables = [pd.read_parquet(files[name]) for name in ("events", "catalogue", "items")]
+    made = tfrec.forecast_launches(*tables, {"seed": 0}, shoppers=10)
+    assert as_json(made) == as_json(kit)
