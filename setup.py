@@ -47,6 +47,7 @@ setup(
         "limits>=4",
         "matplotlib>=3.9",
         "numpy>=2.0",
+        "optuna>=4.5",
         "pandas>=2.2",
         "pandera>=0.24",
         "prometheus-client>=0.21",

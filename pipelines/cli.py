@@ -46,6 +46,7 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
             "pipelines.train_ranking",
             "Train the ranking model on retrieved candidates.",
         ),
+        Stage("tune", "pipelines.tune", "Find settings with a better validation score."),
         Stage("evaluate", "pipelines.evaluate", "Measure the models of a run against baselines."),
         Stage(
             "train surfaces",

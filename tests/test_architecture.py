@@ -31,6 +31,7 @@ BESIDE = {
     "monitoring": {"data", "evaluation"},
     "launch": {"data", "evaluation", "towers"},
     "surfaces": {"data", "evaluation"},
+    "tuning": {"data", "training", "monitoring"},
 }
 MAY_USE_BESIDE = {
     "models": {"rerank"},

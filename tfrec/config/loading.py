@@ -61,7 +61,7 @@ def load_section(path: str | Path | None, root: type[S]) -> S:
     if path is None:
         return root()
     path = Path(path)
-    return _parse(_read(path), root, str(path))
+    return _parse(read_yaml(path), root, str(path))
 
 
 def parse_config(content: Any, source: str) -> ExperimentConfig:
@@ -145,7 +145,12 @@ _Loader.add_implicit_resolver(
 )
 
 
-def _read(path: Path) -> Any:
+def read_yaml(path: Path) -> Any:
+    """Returns what a YAML file holds, as plain values; an empty one holds no key.
+
+    Raises:
+        UserError: if the file is missing, cannot be read or is not YAML.
+    """
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # a SafeLoader
     except FileNotFoundError as error:

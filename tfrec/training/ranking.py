@@ -1,6 +1,7 @@
 """Trains the ranking model of a run on the candidates of its retrieval model, and loads it."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tfrec.models.ranking import RankingModel
 from tfrec.models.ranking_features import CandidateFeatures
 from tfrec.models.recommender import Ranker, Retriever
 from tfrec.models.retrieval import RetrievalModel
+from tfrec.monitoring.training.observer import TrainingObserver
 from tfrec.training.candidate_lists import (
     CandidateLists,
     drawn_shoppers,
@@ -48,6 +50,7 @@ def train_ranking(
     *,
     profile: bool = False,
     parent: RankingModel | None = None,
+    observers: Sequence[TrainingObserver] = (),
 ) -> tuple[TrainingSummary, dict[str, float]]:
     """Trains the ranking model and leaves it in the run's folder.
 
@@ -64,6 +67,7 @@ def train_ranking(
         config: the experiment.
         profile: whether a few steps are traced with TensorFlow's profiler.
         parent: a trained model with the same features to go on from.
+        observers: are told of every step and every validation.
 
     Returns:
         The summary, and the quality on the held-out shoppers.
@@ -130,7 +134,7 @@ def train_ranking(
             run.path,
             "Ranking",
             lambda _: -(-len(train.features) // config.ranking.training.batch_lists),
-            [monitor, RunProgress(run)],
+            [monitor, RunProgress(run), *observers],
         ).run()
         quality = calibrate(ranker.model, holdout)
         # The monitor shows the scores of the last validation, which were those of the last epoch.

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from tfrec.data.input import InputOptions, count_batches, training_batches
 from tfrec.errors import UserError
 from tfrec.files import atomic_file, read_json, write_json
 from tfrec.models.retrieval import RetrievalModel
+from tfrec.monitoring.training.observer import TrainingObserver
 from tfrec.towers.catalogue import Catalogue
 from tfrec.towers.features import ItemFeatures
 from tfrec.towers.spec import DataSpec
@@ -57,6 +59,7 @@ def train_retrieval(
     config: ExperimentConfig,
     *,
     profile: bool = False,
+    observers: Sequence[TrainingObserver] = (),
 ) -> TrainingSummary:
     """Trains the retrieval model and leaves it in the run's folder.
 
@@ -67,6 +70,7 @@ def train_retrieval(
         run: the run's folder, from `RunDirectory.create`.
         config: the experiment.
         profile: whether a few steps are traced with TensorFlow's profiler.
+        observers: are told of every step and every validation.
     """
     tf.keras.utils.set_random_seed(run.seed)
     vectors = item_text_vectors(dataset, config.text)
@@ -113,7 +117,7 @@ def train_retrieval(
             run.path,
             "Retrieval",
             lambda epoch: count_batches(dataset, options, epoch),
-            [monitor, RunProgress(run)],
+            [monitor, RunProgress(run), *observers],
         ).run()
         if model.memory is not None or model.trend is not None:
             best_score = add_counted_parts(model, dataset, config.evaluation, score, run.seed)

@@ -1,9 +1,11 @@
 """The trainings of the two models as stages of a run: from a data set to a finished folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tfrec.config import ExperimentConfig
 from tfrec.data.dataset import PreparedDataset
+from tfrec.monitoring.training.observer import TrainingObserver
 from tfrec.training.loop import TrainingSummary
 from tfrec.training.ranking import train_ranking
 from tfrec.training.retrieval import load_retrieval, train_retrieval
@@ -18,6 +20,7 @@ def run_retrieval(
     seed: int | None = None,
     overwrite: bool = False,
     profile: bool = False,
+    observers: Sequence[TrainingObserver] = (),
 ) -> tuple[RunDirectory, TrainingSummary]:
     """Trains the retrieval model of a run; one that was stopped continues.
 
@@ -28,12 +31,15 @@ def run_retrieval(
         seed: seed of the training; None for the configuration's.
         overwrite: whether to replace a model that is already in the run.
         profile: whether a few steps are traced with TensorFlow's profiler.
+        observers: are told of every step and every validation.
 
     Raises:
         UserError: if the run holds something else and `overwrite` is false.
     """
     directory = _start(dataset, out, "retrieval", config, seed, overwrite)
-    summary = train_retrieval(dataset, directory, config, profile=profile)
+    summary = train_retrieval(
+        dataset, directory, config, profile=profile, observers=observers
+    )
     directory.finish({"valid_ndcg@10": summary.best_score}, **summary.facts())
     return directory, summary
 
@@ -46,6 +52,7 @@ def run_ranking(
     seed: int | None = None,
     overwrite: bool = False,
     profile: bool = False,
+    observers: Sequence[TrainingObserver] = (),
 ) -> tuple[RunDirectory, TrainingSummary, dict[str, float]]:
     """Trains the ranking model of a run on the candidates of its finished retrieval model.
 
@@ -62,7 +69,9 @@ def run_ranking(
     first_stage.check_dataset(dataset.path, dataset.checksum)
     directory = _start(dataset, out, "ranking", config, seed, overwrite)
     retrieval = load_retrieval(first_stage.path, first_stage.config, dataset.items)
-    summary, quality = train_ranking(dataset, retrieval, directory, config, profile=profile)
+    summary, quality = train_ranking(
+        dataset, retrieval, directory, config, profile=profile, observers=observers
+    )
     directory.finish({"valid_ndcg@10": summary.best_score, **quality}, **summary.facts())
     return directory, summary, quality
 

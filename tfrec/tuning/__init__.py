@@ -1,0 +1,1 @@
+"""Tuning: finds settings by training with many, and judging by validation alone."""
