@@ -349,7 +349,52 @@ def test_movielens_20m(tmp_path):
     assert_movies(prepare_dataset(ratings, items, tmp_path / "out", MOVIES_CONFIG))
 
 
-@pytest.mark.parametrize("name", ["generic", "online_retail", "amazon_reviews", "movielens"])
+def write_atomic(folder, inter, item):
+    paths = folder / "shop.inter", folder / "shop.item"
+    for path, lines in zip(paths, (inter, item), strict=True):
+        path.write_text("".join("\t".join(line) + "\n" for line in lines))
+    return paths
+
+
+def test_recbole(tmp_path):
+    inter, item = write_atomic(
+        tmp_path,
+        [("user_id:token", "item_id:token", "rating:float", "timestamp:float"), *RATINGS],
+        [
+            ("item_id:token", "movie_title:token_seq", "release_year:token", "class:token_seq"),
+            ("1", "Toy Story (1995)", "1995", "Animation Comedy"),
+            ("2", "Café, Le (1995)", "1995", "Drama"),
+            ("3", "Odd (1996)", "1996", ""),
+        ],
+    )
+    config = DataConfig(adapter="recbole", split="leave_one_out", shards=1)
+    assert_movies(prepare_dataset(inter, item, tmp_path / "out", config))
+
+
+def test_recbole_without_ratings_and_titles(tmp_path):
+    inter, item = write_atomic(
+        tmp_path,
+        [
+            ("user_id:token", "item_id:token", "timestamp:float"),
+            *((user, item, time) for user, item, _, time in RATINGS),
+        ],
+        [
+            ("item_id:token", "title:token", "categories:token_seq"),
+            ("1", "", "a b"),
+            ("2", "T", ""),
+        ],
+    )
+    adapter = find_adapter("recbole")
+    events, items = adapter.events(inter).columns, adapter.items(item).columns
+    assert set(events.column("event").to_pylist()) == {"interaction"}
+    assert items.column("categories").to_pylist() == [["a", "b"], []]
+    item.write_text("item_id:token\n1\n")
+    assert adapter.items(item).columns.column("title").to_pylist() == [None]
+
+
+@pytest.mark.parametrize(
+    "name", ["generic", "online_retail", "amazon_reviews", "movielens", "recbole"]
+)
 def test_every_configurable_adapter_is_there(name):
     assert isinstance(find_adapter(name), Adapter)
 

@@ -23,7 +23,9 @@ class CategoricalColumn(Section):
 class DataConfig(Section):
     """How raw events and a catalogue become a prepared data set (`tfrec data prepare`)."""
 
-    adapter: Literal["generic", "online_retail", "amazon_reviews", "movielens"] = "generic"
+    adapter: Literal["generic", "online_retail", "amazon_reviews", "movielens", "recbole"] = (
+        "generic"
+    )
     timestamp_unit: Literal["auto", "datetime", "seconds", "milliseconds"] = "auto"
     timestamp_format: str | None = Field(
         default=None, description="strptime format of textual timestamps; null: found out"

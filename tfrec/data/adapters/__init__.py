@@ -9,6 +9,7 @@ _CLASSES = {
     "online_retail": "OnlineRetailAdapter",
     "amazon_reviews": "AmazonReviewsAdapter",
     "movielens": "MovieLensAdapter",
+    "recbole": "RecBoleAdapter",
 }
 
 
