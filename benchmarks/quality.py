@@ -19,9 +19,9 @@ from typing import Any
 import click
 import numpy as np
 import psutil
-from rich.console import Console
 from rich.table import Table
 
+from pipelines.console import table_console
 from tfrec.config import load_config
 from tfrec.files import read_json, write_json
 
@@ -67,7 +67,7 @@ def main(events: str, items: str, config: str, out: Path, seeds: tuple[int, ...]
                 *("--json", str(figures)),
             )
             costs.append({"seed": seed, "step": f"evaluate ({mode})", **cost})
-    console = Console()
+    console = table_console()
     summary: dict[str, Any] = {"config": config, "seeds": list(seeds), "costs": costs}
     for mode in modes:
         found = [read_json(out / f"seed-{seed}" / f"test-{mode}.json") for seed in seeds]
