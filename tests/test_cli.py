@@ -137,7 +137,8 @@ class TestMistakes:
             ),
             (
                 "train model",
-                "no such command `model`; there are retrieval, ranking, surfaces; see `tfrec train --help`",
+                "no such command `model`; there are retrieval, ranking, surfaces; "
+                "see `tfrec train --help`",
             ),
             (
                 "config show --cnfig x",

@@ -37,9 +37,7 @@ def run_retrieval(
         UserError: if the run holds something else and `overwrite` is false.
     """
     directory = _start(dataset, out, "retrieval", config, seed, overwrite)
-    summary = train_retrieval(
-        dataset, directory, config, profile=profile, observers=observers
-    )
+    summary = train_retrieval(dataset, directory, config, profile=profile, observers=observers)
     directory.finish({"valid_ndcg@10": summary.best_score}, **summary.facts())
     return directory, summary
 
