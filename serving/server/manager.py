@@ -1,10 +1,12 @@
 """All models of a server, each kept up to date by a thread of its own."""
 
 import logging
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,9 @@ from serving.server.statuses import Code, ServingError
 
 log = logging.getLogger("serving.server")
 READY_CHECK_SECONDS = 0.02
+GLANCE_SECONDS = 0.1
+"""How often the time of a folder is looked at between two looks into it."""
+LOADING_NICENESS = 10
 
 
 class ModelManager:
@@ -186,7 +191,11 @@ class ModelManager:
 
 
 class _Watcher:
-    """Looks after one model in a thread of its own, now and then and when asked to."""
+    """Looks after one model in a thread of its own, now and then and when asked to.
+
+    A version that is renamed into place changes the time of the model's folder, which costs next to
+    nothing to look at: where the file system tells, nobody waits for the next look.
+    """
 
     def __init__(self, name: str, model: ServedModel, poll_seconds: float) -> None:
         self._model = model
@@ -194,6 +203,7 @@ class _Watcher:
         self._changed = threading.Condition()
         self._asked: list[threading.Event] = []
         self._stopped = False
+        self._seen: int | None = None
         self._thread = threading.Thread(target=self._watch, name=f"poll-{name}", daemon=True)
         self._thread.start()
 
@@ -213,13 +223,15 @@ class _Watcher:
         self._thread.join(timeout)
 
     def _watch(self) -> None:
+        _yield_to_requests()
         while True:
             with self._changed:
-                if not self._asked and not self._stopped:
-                    self._changed.wait(self._poll_seconds)
+                self._wait()
                 if self._stopped:
                     return
                 asked, self._asked = self._asked, []
+            # Before the look: what changes during it is seen by the next one.
+            self._seen = self._folder_time()
             try:
                 self._model.reconcile()
             except Exception:
@@ -227,3 +239,30 @@ class _Watcher:
                 log.exception("looking for new versions failed")
             for looked in asked:
                 looked.set()
+
+    def _wait(self) -> None:
+        """Waits until it is time to look, the folder has changed, or somebody asks."""
+        started = time.monotonic()
+        while not self._asked and not self._stopped:
+            if self._poll_seconds is None:
+                self._changed.wait()
+                continue
+            left = started + self._poll_seconds - time.monotonic()
+            if left <= 0 or self._folder_time() != self._seen:
+                return
+            self._changed.wait(min(left, GLANCE_SECONDS))
+
+    def _folder_time(self) -> int | None:
+        config = self._model.config
+        try:
+            return None if config is None else config.base_path.stat().st_mtime_ns
+        except OSError:
+            return None
+
+
+def _yield_to_requests() -> None:
+    """Has this thread load versions with what requests leave of the processor."""
+    # A thread's own niceness is a thing of Linux; elsewhere it would be the whole process's.
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOADING_NICENESS)

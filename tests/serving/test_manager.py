@@ -68,6 +68,16 @@ def refusal(call, *arguments, **options):
     return caught.value.code, caught.value.text
 
 
+def test_a_version_renamed_into_place_is_found_before_the_next_look(manage, model, tmp_path):
+    manager = manage(model("a", 1), poll_seconds=3600.0)
+    publish(tmp_path / "beside", 2)
+    (tmp_path / "beside" / "2").rename(tmp_path / "a" / "2")
+    deadline = time.monotonic() + 10
+    while version_of(manager, "a") != 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert version_of(manager, "a") == 2
+
+
 def test_a_reload_replaces_everything(manage, model):
     manager = manage(model("a", 1), model("b", 1))
     manager.reload((model("b", 1), model("c", 3)))
