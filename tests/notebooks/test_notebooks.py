@@ -70,7 +70,7 @@ class TestKeeping:
         assert "execution" not in cell.metadata
 
     def test_paths_of_this_machine_are_refused(self, tmp_path):
-        output = nbformat.v4.new_output("stream", name="stdout", text="in /home/ann/work/run")
+        output = nbformat.v4.new_output("stream", name="stdout", text="in /home/ann/run")
         with pytest.raises(ValueError, match="holds the path /home/ann"):
             keep(self.notebook(output), tmp_path / "a.ipynb")
         assert not (tmp_path / "a.ipynb").exists()
