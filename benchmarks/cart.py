@@ -7,7 +7,6 @@ the basket is ranked, equal scores count against the model. All opponents are tu
 validation orders that the cart model was chosen by, and count the log before the split.
 """
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +28,7 @@ from tfrec.data.item_counts import item_counts
 from tfrec.evaluation.bootstrap import bootstrap_interval
 from tfrec.evaluation.metrics import ndcg
 from tfrec.evaluation.tuning import coordinate_search
-from tfrec.files import read_json
+from tfrec.files import read_json, write_json
 from tfrec.surfaces.cart import Cart
 from tfrec.surfaces.cart_fitting import (
     LINES,
@@ -84,7 +83,7 @@ def main(
     console = Console()
     console.print(table(figures, f"{len(baskets)} orders of {split}, one line hidden"))
     if json_path is not None:
-        json_path.write_text(json.dumps(figures, indent=2))
+        write_json(json_path, figures)
 
 
 def baskets_of(dataset: PreparedDataset, split: str, lines: int, seed: int) -> Baskets:

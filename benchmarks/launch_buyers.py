@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.launch_forecast import TEST, VALIDATION, load_shop
+from benchmarks.launch_forecast import load_shop, period, period_options
 from tfrec.evaluation.bootstrap import bootstrap_interval
 from tfrec.files import write_json
 from tfrec.launch.buyers import BuyerModel, Shoppers, first_buyers
@@ -52,14 +52,11 @@ def measure(products: Products, sales: Sales, start: int, stop: int) -> dict[str
 
 
 @click.command()
-@click.option("--validate", is_flag=True, help="Measure the launches before the test period.")
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), help="Write the figures here, too."
-)
+@period_options
 def command(validate: bool, json_file: Path | None) -> None:
     """Print how many of the first buyers the lists hold."""
     products, sales = load_shop()
-    start, stop = (sales.day_of(np.datetime64(date)) for date in (VALIDATION if validate else TEST))
+    start, stop = (sales.day_of(date) for date in period(validate))
     figures = measure(products, sales, start, stop)
     launches = len(next(iter(figures.values())))
     table = Table(title=f"{launches} launches", title_justify="left", box=box.SIMPLE_HEAD)

@@ -11,6 +11,7 @@ are 95 % bootstrap intervals over products.
 
 import dataclasses
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -189,15 +190,28 @@ def table_of(title: str, measured: list[dict]) -> Table:
     return table
 
 
+def period_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options that the benchmarks of launches have."""
+    function = click.option(
+        "--json", "json_file", type=click.Path(path_type=Path), help="Write the figures here, too."
+    )(function)
+    return click.option(
+        "--validate", is_flag=True, help="Measure the launches before the test period."
+    )(function)
+
+
+def period(validate: bool) -> tuple[np.datetime64, np.datetime64]:
+    """Returns the first day of the launches that are measured, and the day after the last."""
+    start, stop = VALIDATION if validate else TEST
+    return np.datetime64(start), np.datetime64(stop)
+
+
 @click.command()
-@click.option("--validate", is_flag=True, help="Forecast the launches before the test period.")
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), help="Write the figures here, too."
-)
+@period_options
 def command(validate: bool, json_file: Path | None) -> None:
     """Print how well launches are forecast."""
     catalogue, sales = load_shop()
-    start, stop = (np.datetime64(date) for date in (VALIDATION if validate else TEST))
+    start, stop = period(validate)
     first, last = sales.day_of(start), sales.day_of(stop)
     rows = np.flatnonzero((sales.first_day >= first) & (sales.first_day < last))
     customers, units = sales.starts(DAYS)

@@ -23,7 +23,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.linear_model import Ridge
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.launch_forecast import TEST, VALIDATION, load_shop
+from benchmarks.launch_forecast import load_shop, period, period_options
 from tfrec.evaluation.bootstrap import bootstrap_interval
 from tfrec.files import write_json
 from tfrec.launch.buyers import ACTIVE_DAYS
@@ -98,14 +98,11 @@ def _placed(text: np.ndarray, buyers: np.ndarray) -> dict[str, np.ndarray]:
 
 
 @click.command()
-@click.option("--validate", is_flag=True, help="Replay the launches before the test period.")
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), help="Write the figures here, too."
-)
+@period_options
 def command(validate: bool, json_file: Path | None) -> None:
     """Print when buyers say more of a product than its text."""
     products, sales = load_shop()
-    start, stop = (sales.day_of(np.datetime64(date)) for date in (VALIDATION if validate else TEST))
+    start, stop = (sales.day_of(date) for date in period(validate))
     areas = replay(products, sales, start, stop)
     launches = len(areas[ONLY_TEXT])
     table = Table(

@@ -25,6 +25,7 @@ from tfrec.config import EvaluationConfig, load_config
 from tfrec.data.dataset import PreparedDataset
 from tfrec.evaluation import Cases, Scorer, rank
 from tfrec.evaluation.baselines import ItemKNN, Popularity, TextKNN
+from tfrec.evaluation.metrics import case_of_target
 from tfrec.evaluation.result import accuracy, summarise
 from tfrec.evaluation.tuning import tune_item_knn, tune_text_knn, tuning_cases
 from tfrec.files import write_json
@@ -133,7 +134,7 @@ def figures(ranks: np.ndarray, cases: Cases, is_new: np.ndarray) -> dict[str, An
         cases: whose targets they are.
         is_new: bool `[num_targets]`.
     """
-    owner = np.repeat(np.arange(len(cases)), np.diff(cases.target_offsets))
+    owner = case_of_target(cases.target_offsets)
     found: dict[str, Any] = {}
     for name, kept in {"new": is_new, "old": ~is_new, "all": np.ones_like(is_new)}.items():
         _, sizes = np.unique(owner[kept], return_counts=True)

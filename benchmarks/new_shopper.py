@@ -8,7 +8,6 @@ for all lengths. The full catalogue but for the history is ranked, equal scores 
 model.
 """
 
-import json
 from pathlib import Path
 
 import click
@@ -25,6 +24,7 @@ from tfrec.evaluation.lists import intra_list_diversity
 from tfrec.evaluation.metrics import ndcg
 from tfrec.evaluation.protocol import Scorer, rank
 from tfrec.evaluation.tuning import tune_popularity, tuning_cases
+from tfrec.files import write_json
 from tfrec.models.scorers import RetrievalScorer, TwoStageScorer
 from tfrec.training.loading import TrainedRun
 
@@ -56,7 +56,7 @@ def main(run_folder: Path, data: Path | None, json_path: Path | None) -> None:
             figures[scorer.name][str(length)] = measured(scorer, cases, run.text_vectors)
     Console().print(table(figures, len(new_shoppers(dataset, 0))))
     if json_path is not None:
-        json_path.write_text(json.dumps(figures, indent=2))
+        write_json(json_path, figures)
 
 
 def new_shoppers(dataset: PreparedDataset, length: int) -> Cases:

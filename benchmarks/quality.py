@@ -7,7 +7,6 @@ The commands it runs are those of the README; it adds the clock, the memory and 
 seeds. What a stopped run had finished is kept. The test split is looked at once a seed.
 """
 
-import json
 import math
 import subprocess
 import sys
@@ -18,17 +17,16 @@ from typing import Any
 
 import click
 import numpy as np
-import psutil
 from rich.table import Table
 
 from pipelines.console import table_console
+from pipelines.peak_memory import PeakMemory
 from tfrec.config import load_config
 from tfrec.files import read_json, write_json
 
 BASELINE = "item_knn"
 TRAINED = ("retrieval", "retrieval+ranking")
 SLICES = {"all shoppers": None, "history of 1-2": "history 1-2"}
-SECONDS_BETWEEN_SAMPLES = 0.5
 
 
 @click.command()
@@ -80,19 +78,11 @@ def main(events: str, items: str, config: str, out: Path, seeds: tuple[int, ...]
 def step(record: Path, *words: str) -> dict[str, float]:
     """Runs a command of tfrec unless its record says that it was done; returns what it took."""
     if record.exists():
-        return json.loads(record.read_text(encoding="utf-8"))
+        return read_json(record)
     started = time.monotonic()
-    process = psutil.Popen([sys.executable, "-m", "pipelines.cli", *words])
-    peak = 0
-    while process.poll() is None:
-        try:
-            peak = max(peak, process.memory_info().rss)
-        except psutil.Error:
-            break
-        time.sleep(SECONDS_BETWEEN_SAMPLES)
-    if process.wait():
-        raise subprocess.CalledProcessError(process.returncode, words)
-    cost = {"seconds": time.monotonic() - started, "peak_gib": peak / 2**30}
+    with PeakMemory() as memory:
+        subprocess.run([sys.executable, "-m", "pipelines.cli", *words], check=True)
+    cost = {"seconds": time.monotonic() - started, "peak_gib": memory.peak / 2**30}
     write_json(record, cost)
     return cost
 

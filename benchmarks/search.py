@@ -9,7 +9,6 @@ scores count against the model. BM25 is that of the library bm25s over the same 
 its variant and its two parameters are chosen on the validation queries.
 """
 
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from rich.table import Table
 from tfrec.evaluation.metrics import target_ranks
 from tfrec.export.exporter import exportable_of
 from tfrec.export.served_models import ServedModels
+from tfrec.files import write_json
 from tfrec.surfaces.letters import words_of
 from tfrec.surfaces.noisy_queries import KINDS, Query, all_misspelt, queries_of
 from tfrec.surfaces.search import Search
@@ -82,7 +82,7 @@ def main(run_folder: Path, data: Path | None, items: int, json_path: Path | None
         + ", ".join(f"{name} {value:.1f} ms" for name, value in milliseconds.items())
     )
     if json_path is not None:
-        json_path.write_text(json.dumps({"recall@10": figures, "ms": milliseconds}, indent=2))
+        write_json(json_path, {"recall@10": figures, "ms": milliseconds})
 
 
 def ranks_of(scores: np.ndarray, queries: list[Query]) -> np.ndarray:

@@ -32,7 +32,7 @@ from tfrec.files import read_json, write_json
 from tfrec.updating.contenders import Contender, all_text_vectors
 from tfrec.updating.judging import judge
 from tfrec.updating.log import whole_log
-from tfrec.updating.state import UpdateState
+from tfrec.updating.state import SERVED, UpdateState
 
 ARMS = ("never updated", "updated weekly", "trained anew weekly")
 WEEK = pd.Timedelta(days=7)
@@ -197,7 +197,7 @@ def _judge(folders: Folders, week: int) -> None:
     vectors, _ = all_text_vectors(dataset, folders.base / "run", base, config, cache)
     parent = ledger.entry_of_version(ledger.entries[week - 1].parent_version)
     updated = (
-        folders.base / "run" if parent is None else state.generation(parent.generation) / "served"
+        folders.base / "run" if parent is None else state.generation(parent.generation) / SERVED
     )
     logs = {folders.base / "run": whole_log(base), folders.full(week): whole_log(before)}
     figures: dict[str, list[float]] = {}

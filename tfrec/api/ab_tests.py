@@ -37,7 +37,7 @@ def simulate_ab_test(
     if not shoppers:
         raise UserError("an A/B test needs shoppers; get some with tfrec.find_shoppers")
     latest = [one.history["timestamp"].max() for one in shoppers if len(one.history)]
-    start = max((_seconds(time) for time in latest if not pd.isna(time)), default=0.0) + 1.0
+    start = max((time.timestamp() for time in latest if not pd.isna(time)), default=0.0) + 1.0
     simulated = [
         SimulatedShopper(
             user=one.user,
@@ -45,7 +45,7 @@ def simulate_ab_test(
             b=b(one),
             wanted=frozenset(one.later["item_id"]),
             before=[
-                (item, _seconds(time))
+                (item, time.timestamp())
                 for item, time in zip(
                     one.history["item_id"].tail(MOST_BEFORE),
                     one.history["timestamp"].tail(MOST_BEFORE),
@@ -58,7 +58,3 @@ def simulate_ab_test(
     ]
     lines = simulated_lines(simulated, start, share_of_b)
     return read_out(read_shoppers(lines, a="1", b="2"))
-
-
-def _seconds(time: pd.Timestamp) -> float:
-    return time.timestamp()

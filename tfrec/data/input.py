@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from tfrec.config import RetrievalConfig
 from tfrec.data.dataset import PreparedDataset
 from tfrec.data.records import CONTEXT_PREFIX
 from tfrec.errors import UserError
@@ -40,6 +41,17 @@ class InputOptions:
     target: str = "next_event"
     shuffle_baskets: bool = False
     seed: int = 42
+
+    @classmethod
+    def of(cls, config: RetrievalConfig, seed: int) -> "InputOptions":
+        """Returns the options of a retrieval training."""
+        return cls(
+            max_history=config.max_history,
+            batch_positions=config.training.batch_positions,
+            target=config.target,
+            shuffle_baskets=config.shuffle_baskets,
+            seed=seed,
+        )
 
 
 def training_batches(

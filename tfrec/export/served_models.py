@@ -15,8 +15,8 @@ from tfrec.export.served_items import ServedItems
 from tfrec.export.surfaces import surface_signatures
 from tfrec.models.recommender import Recommender, Retriever
 from tfrec.rerank.display_order import DisplayOrder
-from tfrec.towers.bert.tower import BertTextTower
 from tfrec.towers.bert.weights import BertFiles
+from tfrec.training.retrieval import text_tower_of
 
 
 class ServedModels:
@@ -38,9 +38,7 @@ class ServedModels:
         items = ServedItems(source.items, scratch)
         histories = HistoryReader(items, source.retrieval.spec)
         products = ItemReader(source.config.data, source.retrieval.spec, source.items)
-        text_tower = source.retrieval.catalogue.text_encoder or BertTextTower.from_files(
-            bert, max_tokens=source.config.text.max_tokens
-        )
+        text_tower = text_tower_of(source.retrieval, bert, source.config.text.max_tokens)
         retriever = Retriever(source.retrieval)
         categories = source.retrieval.catalogue.categories
         candidates = max(k, source.config.ranking.candidates)
@@ -49,7 +47,7 @@ class ServedModels:
                 retriever,
                 source.ranker,
                 candidates,
-                DisplayOrder(surface, source.items, categories) if surface.arranges else None,
+                DisplayOrder.of(surface, source.items, categories),
             )
             for name, surface in surfaces_of(source.config.display).items()
         }

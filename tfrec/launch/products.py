@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -52,9 +52,7 @@ class Products:
         """
         shifted = self.vectors - self.vectors[rows].mean(axis=0)
         lengths = np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-9)
-        return Products(
-            self.item_id, self.title, self.price, (shifted / lengths).astype(np.float32)
-        )
+        return replace(self, vectors=(shifted / lengths).astype(np.float32))
 
 
 def join(one: Products, other: Products) -> Products:

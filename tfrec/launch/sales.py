@@ -1,6 +1,6 @@
 """The purchases of a log, day by day, and how the products in it started."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -56,14 +56,12 @@ class Sales:
 
     def take(self, mask: np.ndarray) -> "Sales":
         """Returns the purchases of `mask` (bool `[n]`), days counted from the same origin."""
-        return Sales(
-            self.origin,
-            self.users,
-            self.num_items,
-            self.user[mask],
-            self.item[mask],
-            self.day[mask],
-            self.units[mask],
+        return replace(
+            self,
+            user=self.user[mask],
+            item=self.item[mask],
+            day=self.day[mask],
+            units=self.units[mask],
         )
 
     def before(self, day: int) -> "Sales":
@@ -72,15 +70,7 @@ class Sales:
 
     def with_items(self, added: int) -> "Sales":
         """Returns the same purchases in a catalogue with `added` more products after the others."""
-        return Sales(
-            self.origin,
-            self.users,
-            self.num_items + added,
-            self.user,
-            self.item,
-            self.day,
-            self.units,
-        )
+        return replace(self, num_items=self.num_items + added)
 
     def window(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns how many customers and units each product had from day `start` to `stop`.

@@ -92,6 +92,13 @@ class DisplayOrder(tf.Module):
             factors = margin_factors(items[MARGIN].to_numpy(float), config.margin_power)
             self._margin = tf.Variable(np.append(np.float32(0), factors), trainable=False)
 
+    @classmethod
+    def of(
+        cls, config: SurfaceConfig, items: pd.DataFrame, categories: Mapping[str, tf.Variable]
+    ) -> "DisplayOrder | None":
+        """Returns the display order of a surface, `None` where the ranking model alone decides."""
+        return cls(config, items, categories) if config.arranges else None
+
     def products(
         self, items: tf.Tensor, hidden: tf.Tensor, available: tf.Tensor | None
     ) -> tf.Tensor:

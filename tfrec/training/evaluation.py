@@ -37,8 +37,8 @@ def evaluate_run(run: TrainedRun, split: str, config: EvaluationConfig, seed: in
     if recommender is not None:
         hide_history = config.repeats == "exclude"
         scorers.append(TwoStageScorer(recommender, hide_history=hide_history))
-        shown = run.recommender(run.config.display)
-        if shown is not None and shown.display is not None:
+        shown = run.recommender(run.config.display) if run.config.display.arranges else None
+        if shown is not None:
             scorers.append(TwoStageScorer(shown, hide_history=hide_history))
     scorers += tuned_baselines(run.dataset, config, run.text_vectors, before=split, seed=seed)
     report = Report(

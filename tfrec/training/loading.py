@@ -14,7 +14,7 @@ from tfrec.models.retrieval import RetrievalModel
 from tfrec.rerank.display_order import DisplayOrder
 from tfrec.training.ranking import load_ranker
 from tfrec.training.retrieval import load_retrieval, load_text_vectors
-from tfrec.training.run import RunDirectory
+from tfrec.training.run import RunDirectory, config_of_both
 
 
 @dataclass
@@ -65,14 +65,7 @@ class TrainedRun:
         if (path / "ranking").exists():
             second = RunDirectory.open(path, "ranking")
             second.check_dataset(data, dataset.checksum)
-            config = config.model_copy(
-                update={
-                    "ranking": second.config.ranking,
-                    "display": second.config.display,
-                    "evaluation": second.config.evaluation,
-                    "export": second.config.export,
-                }
-            )
+            config = config_of_both(first, second)
             ranker = load_ranker(second.path, retrieval, config.ranking)
         return cls(dataset, config, load_text_vectors(first.path), retrieval, ranker)
 
@@ -100,7 +93,7 @@ class TrainedRun:
             return None
         retriever = Retriever(self.retrieval)
         display = None
-        if surface is not None and surface.arranges:
+        if surface is not None:
             categories = self.retrieval.catalogue.categories
-            display = DisplayOrder(surface, self.dataset.items, categories)
+            display = DisplayOrder.of(surface, self.dataset.items, categories)
         return Recommender(retriever, self.ranker, self.config.ranking.candidates, display)

@@ -18,6 +18,8 @@ from tfrec.errors import UserError
 from tfrec.files import atomic_file, read_json, write_json
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.monitoring.training.observer import TrainingObserver
+from tfrec.towers.bert.tower import BertTextTower
+from tfrec.towers.bert.weights import BertFiles
 from tfrec.towers.catalogue import Catalogue
 from tfrec.towers.features import ItemFeatures
 from tfrec.towers.spec import DataSpec
@@ -88,13 +90,7 @@ def train_retrieval(
     )
     model.item_tower.adapt(vectors, features.price[1:])
     model.build_weights()
-    options = InputOptions(
-        max_history=config.retrieval.max_history,
-        batch_positions=config.retrieval.training.batch_positions,
-        target=config.retrieval.target,
-        shuffle_baskets=config.retrieval.shuffle_baskets,
-        seed=run.seed,
-    )
+    options = InputOptions.of(config.retrieval, run.seed)
     score = RetrievalValidation(model, dataset, config.evaluation, run.seed)
 
     def validate() -> dict[str, float]:
@@ -176,6 +172,17 @@ def load_retrieval(
             "retrieval model again"
         ) from error
     return model
+
+
+def text_tower_of(model: RetrievalModel, bert: BertFiles, max_tokens: int) -> BertTextTower:
+    """Returns the BERT that the texts of a model's items were read with.
+
+    Args:
+        model: has a BERT of its own if that was trained.
+        bert: the files of the frozen one.
+        max_tokens: what it reads of a text.
+    """
+    return model.catalogue.text_encoder or BertTextTower.from_files(bert, max_tokens=max_tokens)
 
 
 def weights_fingerprint(model: RetrievalModel) -> str:

@@ -15,6 +15,8 @@ from tfrec.files import atomic_folder, read_json, write_json
 RECORD = "run.json"
 CONFIG = "config.yaml"
 FORMAT = 1
+DECIDED_LAST = ("ranking", "display", "evaluation", "export")
+"""Sections for which the training of the ranking model, the later one, has the last word."""
 RECORDED_PACKAGES = (
     "tensorflow",
     "tf-keras",
@@ -237,6 +239,12 @@ class RunDirectory:
         except UserError:
             return "a damaged run"
         return ""
+
+
+def config_of_both(retrieval: RunDirectory, ranking: RunDirectory) -> ExperimentConfig:
+    """Returns the configuration of a run: its ranking model was trained last."""
+    later = {name: getattr(ranking.config, name) for name in DECIDED_LAST}
+    return retrieval.config.model_copy(update=later)
 
 
 def _now() -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfrec.config import ExperimentConfig
 from tfrec.data.dataset import PreparedDataset
 from tfrec.errors import UserError
 from tfrec.files import read_json, write_json
@@ -15,9 +14,8 @@ from tfrec.progress import write_line
 from tfrec.surfaces.cart import CartTables
 from tfrec.surfaces.cart_fitting import NoOrdersError, fit_cart
 from tfrec.surfaces.search_fitting import fit_search
-from tfrec.towers.bert.tower import BertTextTower
 from tfrec.towers.bert.weights import find_weights
-from tfrec.training.retrieval import load_retrieval, weights_fingerprint
+from tfrec.training.retrieval import load_retrieval, text_tower_of, weights_fingerprint
 from tfrec.training.run import RunDirectory
 
 SURFACES = "surfaces"
@@ -90,7 +88,7 @@ def run_surfaces(
         dataset.items["title"].tolist(),
         dataset.items["text"].tolist(),
         retrieval.catalogue.text.numpy(),
-        _text_tower(retrieval, config),
+        text_tower_of(retrieval, find_weights(config.text.bert), config.text.max_tokens),
         seed=config.seed,
     )
     fitted = {
@@ -109,10 +107,3 @@ def run_surfaces(
     write_json(directory.path / FITTED, fitted)
     directory.finish(metrics)
     return directory, metrics
-
-
-def _text_tower(retrieval: RetrievalModel, config: ExperimentConfig) -> tf.keras.layers.Layer:
-    """Returns the BERT that the texts of a model's items were read with."""
-    return retrieval.catalogue.text_encoder or BertTextTower.from_files(
-        find_weights(config.text.bert), max_tokens=config.text.max_tokens
-    )

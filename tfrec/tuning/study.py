@@ -7,7 +7,6 @@ epoch is stopped.
 
 import contextlib
 import dataclasses
-import fcntl
 import gc
 import shutil
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from optuna.trial import TrialState
 from tfrec.config import ExperimentConfig, change_config, dump_config
 from tfrec.data.dataset import PreparedDataset
 from tfrec.errors import UserError
-from tfrec.files import atomic_file
+from tfrec.files import atomic_file, only_one
 from tfrec.monitoring.training.observer import TrainingObserver, ValidationReport
 from tfrec.training.run import RunDirectory
 from tfrec.training.stages import run_ranking, run_retrieval
@@ -127,19 +126,12 @@ class Tuning:
     @contextlib.contextmanager
     def open(self) -> Iterator["Tuning"]:
         """Holds the folder, so that no second process tunes in it, and reads what is there."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = (self.folder / LOCK).open("w")
-        except OSError as error:
-            raise UserError(f"{self.folder} cannot be written to: {error.strerror}") from error
-        with lock:
+        busy = f"another process is tuning in {self.folder}; wait for it, or give another folder"
+        with contextlib.ExitStack() as held:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                held.enter_context(only_one(self.folder / LOCK, busy))
             except OSError as error:
-                raise UserError(
-                    f"another process is tuning in {self.folder}; wait for it, or give another "
-                    "folder"
-                ) from error
+                raise UserError(f"{self.folder} cannot be written to: {error.strerror}") from error
             self._open_study()
             yield self
 

@@ -108,6 +108,8 @@ def take_in(
     dataset: PreparedDataset,
     log: pd.DataFrame,
     config: ExperimentConfig,
+    *,
+    content: str | None = None,
 ) -> BatchRecord:
     """Reads and checks a batch, and writes what is accepted and what is not into a folder.
 
@@ -121,6 +123,7 @@ def take_in(
         dataset: the data set that the events join.
         log: its log.
         config: the experiment, with the salt that made the data set.
+        content: `content_of` the files, where it is known; None reads them for it.
 
     Raises:
         UserError: if a file cannot be used, or most of its rows cannot.
@@ -139,9 +142,8 @@ def take_in(
     accepted = _reject_known(event_table, accepted, log, data)
     accepted = _reject_returns(event_table, accepted, log, data)
     counts["items_new"] = len(merged) - dataset.num_items
-    record = _record(
-        content_of(events, items), event_table, table, accepted, log, counts, _unused(event_table)
-    )
+    content = content_of(events, items) if content is None else content
+    record = _record(content, event_table, table, accepted, log, counts, _unused(event_table))
     _refuse_mostly_wrong(record, event_table, config.update.most_rejected)
     with atomic_folder(folder) as temporary:
         table_of_log(accepted).to_parquet(temporary / EVENTS, index=False, compression="zstd")

@@ -15,7 +15,7 @@ from tfrec.towers.bert.vectors import TextVectors
 from tfrec.towers.bert.weights import find_weights
 from tfrec.training.ranking import load_ranker
 from tfrec.training.retrieval import load_retrieval, load_text_vectors
-from tfrec.training.run import RunDirectory
+from tfrec.training.run import RunDirectory, config_of_both
 from tfrec.updating.log import without_new_items
 
 
@@ -48,7 +48,7 @@ class Contender:
             UserError: if a file of the run is missing or damaged.
         """
         first, second = RunDirectory.open(run, "retrieval"), RunDirectory.open(run, "ranking")
-        config = first.config.model_copy(update={"ranking": second.config.ranking})
+        config = config_of_both(first, second)
         retrieval = load_retrieval(first.path, config, dataset.items, vectors)
         return cls(dataset, retrieval, load_ranker(second.path, retrieval, config.ranking), config)
 

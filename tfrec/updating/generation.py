@@ -27,8 +27,9 @@ from tfrec.updating.grown import write_grown
 from tfrec.updating.identity import code_identity
 from tfrec.updating.judging import judge, milliseconds
 from tfrec.updating.log import log_of
-from tfrec.updating.publishing import SERVED, VERSION, publish_generation
+from tfrec.updating.publishing import VERSION, publish_generation
 from tfrec.updating.sample import TRAIN, TrainingSample, chosen_shoppers, write_sample
+from tfrec.updating.state import SERVED
 from tfrec.updating.training import update_config, update_retrieval
 
 VERDICT = "verdict.json"

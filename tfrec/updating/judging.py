@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfrec.data.records import Histories
 from tfrec.errors import UserError
 from tfrec.evaluation.cases import Cases
-from tfrec.evaluation.metrics import NEVER_SHOWN, case_of_target, ndcg
+from tfrec.evaluation.metrics import case_of_target, list_ranks, ndcg
 from tfrec.evaluation.probabilities import expected_calibration_error
 from tfrec.models.recommender import Recommender
 from tfrec.progress import progress
@@ -66,8 +66,7 @@ def judge(recommender: Recommender, cases: Cases, cutoff: int, new_item_events: 
     cutoff = min(cutoff, recommender.candidates)
     items, probability = _lists(recommender, cases, cutoff)
     case = case_of_target(cases.target_offsets)
-    found = items[case] == cases.target_item[:, None]
-    ranks = np.where(found.any(axis=1), found.argmax(axis=1) + 1, NEVER_SHOWN)
+    ranks = list_ranks(items, cases.target_offsets, cases.target_item)
     values = ndcg(ranks, cases.target_offsets, cutoff)
     new = cases.train_events[cases.target_item - 1] <= new_item_events
     sizes = np.unique(case[new], return_counts=True)[1]

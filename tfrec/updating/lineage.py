@@ -12,7 +12,7 @@ from tfrec.export.versions import MODELS, versions_of
 from tfrec.files import read_json
 from tfrec.training.run import CONFIG
 from tfrec.updating.identity import code_identity
-from tfrec.updating.state import UpdateState
+from tfrec.updating.state import SERVED, UpdateState
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def _needs(
             entry = ledger.entry_of_version(parent)
             run = Path(ledger.run)
             if entry is not None:
-                run = UpdateState(state).generation(entry.generation) / "served"
+                run = UpdateState(state).generation(entry.generation) / SERVED
             place, there = str(run), run.is_dir()
         needs.append(Need("parent run", there, place))
     now = code_identity()

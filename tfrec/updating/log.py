@@ -1,5 +1,6 @@
 """The log of a data set as a table that can grow: one row an accepted event."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -129,16 +130,12 @@ def without_new_items(histories: Histories, num_items: int) -> Histories:
     owner = np.repeat(np.arange(len(histories)), histories.lengths)[kept]
     sizes = np.bincount(owner, minlength=len(histories))
     offsets, _ = ragged_rows(np.zeros(len(sizes), np.int64), sizes)
-    return Histories(
-        user=histories.user,
+    return replace(
+        histories,
         offsets=offsets,
         item=histories.item[kept],
         event=histories.event[kept],
         timestamp=histories.timestamp[kept],
         value=histories.value[kept],
         context={name: values[kept] for name, values in histories.context.items()},
-        target_offsets=histories.target_offsets,
-        target_item=histories.target_item,
-        target_event=histories.target_event,
-        target_timestamp=histories.target_timestamp,
     )

@@ -15,8 +15,9 @@ from tfrec.training.loading import TrainedRun
 from tfrec.training.ranking import STATISTICS
 from tfrec.training.retrieval import save_retrieval
 from tfrec.updating.log import whole_log
+from tfrec.updating.state import SERVED
 
-VERSION, SERVED = "version.json", "served"
+VERSION = "version.json"
 _NOT_SERVED = shutil.ignore_patterns("best", "last", "lists", "logs")
 
 
@@ -53,9 +54,12 @@ def publish_generation(
     # Before the counts know what the shoppers of the reference went on to take.
     reference = reference_of(run, source.config)
     served = _write_served(folder, run)
-    source = exportable_of(served, run, settings)
     source = dataclasses.replace(
-        source, reference=reference, origin={**source.origin, "update": lineage}
+        source,
+        retrieval_folder=served / "retrieval",
+        ranking_folder=served / "ranking",
+        reference=reference,
+        origin={**source.origin, "update": lineage},
     )
     version = next_version(models, MODELS)
     write_json(noted, {"version": version})

@@ -13,6 +13,8 @@ from tfrec.export.versions import MODELS, versions_of
 from tfrec.files import atomic_file, disk_errors_as_user_errors, only_one, read_json, write_json
 
 LEDGER, CONFIG, LOCK, GENERATIONS = "ledger.json", "config.yaml", ".lock", "generations"
+SERVED = "served"
+"""Of a generation: the run as it was published."""
 FORMAT = 1
 Ending = Literal["published", "kept", "nothing new"]
 
@@ -166,7 +168,7 @@ class UpdateState:
             entry = ledger.entry_of_version(version)
             if entry is not None:
                 folder = self.generation(entry.generation)
-                return version, folder / "served", folder / "data"
+                return version, folder / SERVED, folder / "data"
             if version == ledger.version:
                 return version, Path(ledger.run), Path(ledger.data)
         raise UserError(

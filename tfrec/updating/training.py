@@ -88,13 +88,7 @@ def update_retrieval(
     grow_weights(parent, model)
     model.neighbourhood = parent.neighbourhood
     model.count(dataset.log_before("valid"))
-    options = InputOptions(
-        max_history=config.retrieval.max_history,
-        batch_positions=config.retrieval.training.batch_positions,
-        target=config.retrieval.target,
-        shuffle_baskets=config.retrieval.shuffle_baskets,
-        seed=run.seed,
-    )
+    options = InputOptions.of(config.retrieval, run.seed)
     summary = TrainingLoop(
         model,
         model.parts,

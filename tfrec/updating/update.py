@@ -13,7 +13,7 @@ from tfrec.data.dataset import PreparedDataset
 from tfrec.errors import UserError
 from tfrec.export.bundle import Bundle
 from tfrec.files import read_json, write_json
-from tfrec.training.run import RunDirectory
+from tfrec.training.run import RunDirectory, config_of_both
 from tfrec.updating.batch import BatchRecord, content_of, take_in
 from tfrec.updating.generation import Generation
 from tfrec.updating.log import log_of
@@ -86,7 +86,9 @@ def update(
         dataset = PreparedDataset.open(home.newest_data(ledger))
         _check_settings(dataset, settings)
         folder = home.generation(len(ledger.entries) + 1)
-        take_in(events, items, folder / "batch", dataset, log_of(dataset), settings)
+        take_in(
+            events, items, folder / "batch", dataset, log_of(dataset), settings, content=content
+        )
         on_step("batch")
         return Updated(_finish(home, models, settings, on_step), False, finished)
 
@@ -123,17 +125,7 @@ def _begin(
             f"version {bundle.version} in {models} does not come from {run}; name the run that it "
             "was exported from, or export this one"
         )
-    given = first.config if config is None else config
-    settings = first.config.model_copy(
-        update={
-            "ranking": second.config.ranking,
-            "display": given.display if config else second.config.display,
-            "evaluation": given.evaluation if config else second.config.evaluation,
-            "export": given.export if config else second.config.export,
-            "data": given.data,
-            "update": given.update,
-        }
-    )
+    settings = _settings(config_of_both(first, second), config)
     _check_settings(dataset, settings)
     home.begin(run, dataset.path, bundle.version, settings)
 
