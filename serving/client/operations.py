@@ -263,7 +263,7 @@ class Operations:
         *,
         price: float | None = None,
         timeout: float | None = None,
-        **columns: str,
+        **columns: str | Sequence[float],
     ) -> Operation[list[float]]:
         """Returns the unit vector of an item that need not be in the catalogue.
 
@@ -272,22 +272,27 @@ class Operations:
             price: its price; None if not known.
             timeout: as in `recommend`.
             **columns: other texts that the model reads, such as ``description``, ``brand`` and
-                ``categories``.
+                ``categories``, and vectors, such as ``image_embedding``; an item may do without.
 
         Raises:
-            InvalidRequestError: if the model reads no such column.
+            InvalidRequestError: if the model reads no such column, or other values in it.
             ClientError: if the server cannot answer.
         """
         deadline = self._deadline(timeout)
         accepted = yield from self._schema.inputs(RETRIEVAL, "embed_item", deadline)
-        unknown = sorted(set(columns) - accepted)
+        unknown = sorted(columns.keys() - accepted.keys())
         if unknown:
             raise InvalidRequestError(
                 f"the model reads no column {', '.join(unknown)}; it reads "
                 f"{', '.join(sorted(accepted))}"
             )
-        texts = {**dict.fromkeys(accepted - {"price"}, ""), **columns, "title": title}
-        inputs = {name: requests.column([text]) for name, text in texts.items()}
+        inputs = {
+            name: requests.vector(name, columns.get(name, ()), width)
+            if width
+            else requests.text(name, columns.get(name, ""))
+            for name, width in accepted.items()
+        }
+        inputs["title"] = requests.text("title", title)
         if "price" in accepted:
             inputs["price"] = requests.price(price)
         response = yield from calls.predict(RETRIEVAL, "embed_item", inputs, deadline)

@@ -25,6 +25,30 @@ def column(values: Sequence[str]) -> Any:
     return tensors.make(tensors.DT_STRING, [len(values)], values)
 
 
+def text(name: str, value: object) -> Any:
+    """Returns the text of a column as a [1] tensor.
+
+    Raises:
+        InvalidRequestError: if it is no text.
+    """
+    if not isinstance(value, str):
+        raise InvalidRequestError(f"{name} should be a text, not {value!r}")
+    return column([value])
+
+
+def vector(name: str, values: Sequence[float] | str, width: int) -> Any:
+    """Returns a vector as a [1, width] tensor; zeros stand for one that is not there.
+
+    Raises:
+        InvalidRequestError: if it holds other things than `width` finite numbers.
+    """
+    given = list(values)
+    numbers = all(isinstance(value, int | float) and math.isfinite(value) for value in given)
+    if isinstance(values, str) or not numbers or len(given) not in (0, width):
+        raise InvalidRequestError(f"{name} should be a list of {width} numbers")
+    return tensors.make(tensors.DT_FLOAT, [1, width], given or [0.0] * width)
+
+
 def row(values: Sequence[str]) -> Any:
     """Returns one row of strings as a [1, L] tensor; "" stands in where there is none."""
     values = values or [""]

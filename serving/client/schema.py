@@ -17,10 +17,10 @@ class Schema:
     def __init__(self, address: str) -> None:
         """Knows nothing yet; `address` is the server's, for errors."""
         self._address = address
-        self._inputs: dict[tuple[str, str], frozenset[str]] = {}
+        self._inputs: dict[tuple[str, str], dict[str, int]] = {}
 
-    def inputs(self, model: str, signature: str, deadline: float) -> Operation[frozenset[str]]:
-        """Returns the names of a signature's inputs.
+    def inputs(self, model: str, signature: str, deadline: float) -> Operation[dict[str, int]]:
+        """Returns a signature's inputs by name: how many numbers a vector holds, 0 for no vector.
 
         Raises:
             ModelMissingError: if the model has no such signature.
@@ -29,7 +29,9 @@ class Schema:
         if key not in self._inputs:
             definitions = yield from calls.signatures(model, deadline)
             for name, definition in definitions.items():
-                self._inputs[model, name] = frozenset(definition.inputs)
+                self._inputs[model, name] = {
+                    alias: _width(info) for alias, info in definition.inputs.items()
+                }
         if key not in self._inputs:
             raise ModelMissingError(
                 f"the model {model} at {self._address} has no signature {signature}; export it "
@@ -82,3 +84,8 @@ class Schema:
                 if not known:
                     raise
         raise AssertionError("the second round returns or raises")
+
+
+def _width(info: Any) -> int:
+    sizes = [dimension.size for dimension in info.tensor_shape.dim]
+    return max(sizes[1], 0) if len(sizes) == 2 else 0

@@ -70,16 +70,6 @@ def test_phrases_are_one_line_each():
     assert cells.phrases(table_of(t=[["a", "b"], None]), "t").tolist() == ["a, b", ""]
 
 
-def test_vectors_have_one_length():
-    table = table_of(v=["[1, 2]", "[3, 4]", "[5]", "", '["x", 1]', "[1, NaN]", "[6, 7]"])
-    assert cells.vectors(table, "v") == [[1, 2], [3, 4], None, None, None, None, [6, 7]]
-    assert table.counts() == {"wrong_type:v": 3}
-    lists = table_of(v=[[1.0, 2.0], None])
-    assert cells.vectors(lists, "v") == [[1.0, 2.0], None]
-    with pytest.raises(UserError, match="lists of numbers of one length"):
-        cells.vectors(table_of(v=["x", "y", "[1]"]), "v")
-
-
 def test_the_index_of_results_counts_rows():
     values = cells.numbers(table_of(n=pa.chunked_array([[1], [2]])), "n")
     assert isinstance(values.index, pd.RangeIndex)

@@ -482,6 +482,7 @@ def test_optional_catalogue_columns(tmp_path):
         None,
         [3.0, 4.0],
     ]
+    assert table["image_embedding"][0].dtype == np.float32
     assert dataset.categories("tags").values.tolist() == [[0, 0], [1, 2], [2, 0], [0, 0]]
     assert dataset.categorical_columns == ["tags"]
 

@@ -44,14 +44,16 @@ def read(config, columns, vocabularies):
     """Returns what the preparation makes of the columns, and what the graph does."""
     catalogue = build_catalogue(table_of(**columns), config).frame
     spec = DataSpec(
-        num_ids=1, text_dimension=2, image_dimension=3, use_price=True, categories=vocabularies,
+        num_ids=1, text_dimension=2, vector_sizes={"image_embedding": 3}, use_price=True,
+        categories=vocabularies,
         event_types=["purchase"], target_events=["purchase"], return_event=None, contexts={},
     )  # fmt: skip
     reader = ItemReader(config, spec, catalogue)
-    names = [name for name in reader.inputs if name != "price"]
+    names = [name for name in reader.inputs if name not in ("price", "image_embedding")]
     size = len(columns["item_id"])
     inputs = {name: tf.constant(columns.get(name, [""] * size)) for name in names}
     inputs["price"] = tf.fill([size], np.float32("nan"))
+    inputs["image_embedding"] = tf.ones([size, 3])
     text = reader.text(inputs)
     vectors = tf.zeros([size, 2])
     return catalogue, text, reader.features(inputs, vectors), reader
@@ -83,7 +85,7 @@ def test_lists_of_the_catalogue_are_split_at_commas():
     vocabularies = {"tags": ["", "a", "b", "c"]}
     catalogue = build_catalogue(table_of(**lists), config).frame
     spec = DataSpec(
-        num_ids=1, text_dimension=2, image_dimension=0, use_price=False, categories=vocabularies,
+        num_ids=1, text_dimension=2, vector_sizes={}, use_price=False, categories=vocabularies,
         event_types=["purchase"], target_events=["purchase"], return_event=None, contexts={},
     )  # fmt: skip
     reader = ItemReader(config, spec, catalogue)
@@ -95,11 +97,12 @@ def test_lists_of_the_catalogue_are_split_at_commas():
     assert catalogue["text"].tolist() == ["one. a, b", "two. c"]
 
 
-def test_a_product_has_no_id_and_no_image():
+def test_a_product_has_no_id_but_may_have_vectors():
     _, _, features, reader = read(CONFIG, COLUMNS, VOCABULARIES)
-    assert not features["id"].numpy().any() and features["image"].shape == (8, 3)
+    assert not features["id"].numpy().any()
+    assert features["vector/image_embedding"].numpy().tolist() == [[1.0, 1.0, 1.0]] * 8
     assert list(reader.inputs) == [
-        "title", "description", "brand", "categories", "material", "price",
+        "title", "description", "brand", "categories", "material", "price", "image_embedding",
     ]  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def data_spec(features: ItemFeatures) -> DataSpec:
     return DataSpec(
         num_ids=features.num_items,
         text_dimension=features.text.shape[1],
-        image_dimension=0,
+        vector_sizes={},
         use_price=True,
         categories=features.vocabularies,
         event_types=["purchase", "return"],

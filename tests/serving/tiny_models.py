@@ -144,10 +144,12 @@ def save_retrieval(folder: Path, offset: float = 0.0, vocabulary: Path | None = 
     @signature(
         dict.fromkeys(("title", "description", "brand", "categories"), STRINGS)
         | {"price": tf.TensorSpec([None], tf.float32)}
+        | {"image_embedding": tf.TensorSpec([None, 2], tf.float32)}
     )
     def embed_item(inputs):
         letters = tf.cast(tf.strings.length(inputs["title"]), tf.float32)
-        return {"embedding": tf.stack([letters, inputs["price"]], 1)}
+        picture = tf.reduce_sum(inputs["image_embedding"], axis=1)
+        return {"embedding": tf.stack([letters, inputs["price"] + picture], 1)}
 
     @signature({"item_id": STRINGS})
     def describe(inputs):

@@ -8,6 +8,7 @@ from tests.layer_checks import check_layer
 from tfrec.towers.item import ItemTower
 
 COLUMN = "Colour / 颜色"  # a name that no TensorFlow scope could have
+PICTURE = "picture / 图"
 
 
 def make_tower(**changes):
@@ -17,7 +18,7 @@ def make_tower(**changes):
         "text_dimension": 6,
         "category_sizes": {COLUMN: 4},
         "use_price": True,
-        "image_dimension": 2,
+        "vector_sizes": {PICTURE: 2, "audio": 3},
         "id_dropout": 0.5,
     }
     return ItemTower(**{**settings, **changes})
@@ -32,7 +33,8 @@ def features(ids, seed=0, **changes):
         "text": tf.constant(random.normal(size=(count, 6)), tf.float32),
         f"category/{COLUMN}": tf.constant([[1, 0], [2, 3], [0, 0]][:count], tf.int32),
         "price": tf.constant([1.0, 20.0, np.nan][:count], tf.float32),
-        "image": tf.constant(random.normal(size=(count, 2)), tf.float32),
+        f"vector/{PICTURE}": tf.constant(random.normal(size=(count, 2)), tf.float32),
+        "vector/audio": tf.constant([[1, 2, 3], [0, 0, 0], [4, 5, 7]][:count], tf.float32),
     }
     return {**made, **changes}
 
@@ -46,13 +48,12 @@ def set_weights(tower, seed=1):
 
 
 def test_layer_checks():
+    tf.keras.utils.set_random_seed(0)  # some of three ids and vectors must be left
     check_layer(make_tower, features([1, 2, 3]))
 
 
 def test_sum_worked_by_hand():
-    tower = make_tower(
-        dimension=2, text_dimension=2, category_sizes={"brand": 4}, image_dimension=0
-    )
+    tower = make_tower(dimension=2, text_dimension=2, category_sizes={"brand": 4}, vector_sizes={})
     tower.text_projection.assign([[1.0, 0.0], [0.0, 2.0]])
     tower.text_mean.assign([1.0, 1.0])
     tower.id_offset.assign([[9, 9], [1, 0], [0, 0], [0, 0]])
@@ -116,7 +117,7 @@ def test_any_price_gives_a_finite_vector_and_gradient(price):
 
 
 def test_ids_are_dropped_in_training_only():
-    tower = make_tower(id_dropout=0.25)
+    tower = make_tower(id_dropout=0.25, vector_dropout=0.0)
     set_weights(tower)
     count = 4000
     same = {name: tf.repeat(values[:1], count, axis=0) for name, values in features([1]).items()}
@@ -137,7 +138,7 @@ def test_adapt_starts_from_the_principal_components():
     # Spread 3 : 2 : 1 along three known axes around a mean.
     axes = np.linalg.qr(random.normal(size=(6, 6)))[0][:, :3]
     text = 5.0 + (random.normal(size=(500, 3)) * [3.0, 2.0, 1.0]) @ axes.T
-    tower = make_tower(dimension=2, category_sizes={}, image_dimension=0)
+    tower = make_tower(dimension=2, category_sizes={}, vector_sizes={})
     tower.adapt(text.astype(np.float32), np.array([np.nan, np.e - 1, np.e**3 - 1]))
     np.testing.assert_allclose(tower.text_mean, text.mean(axis=0), rtol=1e-5)
     projection = tower.text_projection.numpy()
@@ -154,7 +155,7 @@ def test_adapt_keeps_the_similarity_of_texts():
     """With as many dimensions as the text has, cosines are those of the centred text vectors."""
     random = np.random.default_rng(4)
     text = random.normal(size=(20, 6)).astype(np.float32)
-    tower = make_tower(dimension=6, num_ids=20, category_sizes={}, image_dimension=0)
+    tower = make_tower(dimension=6, num_ids=20, category_sizes={}, vector_sizes={})
     tower.adapt(text, np.full(20, np.nan))
     ids = tf.range(1, 21)
     vectors = tower({"id": ids, "text": tf.constant(text), "price": tf.fill([20], np.nan)}).numpy()
@@ -165,7 +166,7 @@ def test_adapt_keeps_the_similarity_of_texts():
 
 @pytest.mark.parametrize("text", [np.zeros((1, 6)), np.ones((5, 6)), np.eye(6)[:2]])
 def test_adapt_to_texts_that_hardly_differ(text):
-    tower = make_tower(category_sizes={}, image_dimension=0)
+    tower = make_tower(category_sizes={}, vector_sizes={})
     tower.adapt(text.astype(np.float32), np.full(len(text), np.nan))
     batch = features([1])
     assert np.isfinite(tower({name: batch[name] for name in ("id", "text", "price")})).all()
@@ -183,6 +184,40 @@ def test_mixed_precision_keeps_weights_and_prices_in_float32():
     assert {weight.dtype for weight in tower.weights} == {tf.float32}
     assert tower(batch).dtype == tf.bfloat16
     np.testing.assert_allclose(tf.cast(tower(batch), tf.float32), exact(batch), atol=0.03)
+
+
+def test_vectors_are_added_about_their_mean():
+    tower = make_tower(
+        dimension=2, text_dimension=2, category_sizes={}, use_price=False,
+        vector_sizes={"image": 2}, vector_dropout=0.0,
+    )  # fmt: skip
+    text = np.eye(2, dtype=np.float32)
+    # Directions (1, 0) and (0, 1): their mean is (1/2, 1/2), and both are 1/sqrt(2) from it.
+    pictures = np.array([[3, 0], [0, 5], [0, 0]], np.float32)
+    tower.adapt(text, np.full(2, np.nan), {"image": pictures})
+    tower.text_projection.assign(np.eye(2))
+    tower.text_mean.assign([0, 0])
+    tower.vector_projections["image"].projection.assign([[1, 0], [0, 0]])
+    items = {"id": tf.zeros([3], tf.int64), "text": tf.constant([[0, 1.0]] * 3)}
+    found = tower({**items, "vector/image": tf.constant(pictures)})
+    half = np.sqrt(0.5)
+    expected = [np.array([half, 1]) / np.sqrt(1.5), np.array([-half, 1]) / np.sqrt(1.5), [0, 1]]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_an_item_without_vectors_is_where_a_tower_without_them_puts_it():
+    tower = make_tower(id_dropout=0.0)
+    set_weights(tower)
+    plain = make_tower(vector_sizes={}, id_dropout=0.0)
+    of_vectors = {id(w) for part in tower.vector_projections.values() for w in part.weights}
+    plain.set_weights([w.numpy() for w in tower.weights if id(w) not in of_vectors])
+    batch = features([1, 2, 3])
+    absent = {name: tf.zeros_like(batch[name]) for name in batch if name.startswith("vector/")}
+    for training in (False, True):
+        np.testing.assert_array_equal(
+            tower({**batch, **absent}, training=training), plain(batch, training=training)
+        )
+    assert np.abs(tower(batch) - plain(batch)).max() > 0.01
 
 
 def test_impossible_dimension():

@@ -33,7 +33,7 @@ def model(num_items, countries):
     spec = DataSpec(
         num_ids=num_items,
         text_dimension=6,
-        image_dimension=0,
+        vector_sizes={},
         use_price=True,
         categories={},
         event_types=["purchase"],

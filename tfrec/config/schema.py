@@ -51,6 +51,10 @@ class DataConfig(Section):
         default=["title", "brand", "categories", "description"],
         description="catalogue columns that make an item's text, in order, where present",
     )
+    vector_columns: list[str] = Field(
+        default=["image_embedding"],
+        description="catalogue columns with a vector an item (pictures, sounds), where present",
+    )
     unknown_items: Literal["reject", "keep"] = Field(
         default="reject", description="events whose item is not in the catalogue"
     )
@@ -67,6 +71,20 @@ class DataConfig(Section):
     test_days: int = Field(default=30, ge=1, description="length of the test period")
     user_salt: str = Field(default="tfrec", description="salt of the user id hash; keep it secret")
     shards: int = Field(default=4, ge=1, description="TFRecord files a split")
+
+    @model_validator(mode="after")
+    def _vector_columns_hold_vectors(self) -> "DataConfig":
+        taken = {*self.text_columns, *(column.column for column in self.categorical_columns)}
+        taken |= {"item_id", "title", "price", "margin", "available", "launched_at"}
+        for name in self.vector_columns:
+            if name in taken:
+                raise ValueError(
+                    f"the column `{name}` cannot hold vectors and something else; take it out of "
+                    "vector_columns, or out of text_columns and categorical_columns"
+                )
+        if len(set(self.vector_columns)) < len(self.vector_columns):
+            raise ValueError("vector_columns should name every column once")
+        return self
 
 
 class TextConfig(Section):
@@ -132,6 +150,12 @@ class RetrievalConfig(Section):
         description="windows of recent sales, in days, that join the trained scores; []: none",
     )
     id_dropout: float = Field(default=0.1, ge=0, lt=1)
+    vector_dropout: float = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="share of the vectors of data.vector_columns that training leaves out",
+    )
     stand_ins: bool = Field(
         default=True,
         description="what an item without a trained id lacks is guessed from items described alike",

@@ -14,6 +14,7 @@ from tfrec.data.dataset import VALUES_SUFFIX
 from tfrec.data.schema import ITEM_PHRASES, MARGIN, apply_schema, item_schema
 from tfrec.data.table import Table
 from tfrec.data.timestamps import parse_timestamps
+from tfrec.data.vectors import read_vectors
 from tfrec.errors import UserError
 
 # Columns that the contract names; a log may well lack those that are not required.
@@ -86,8 +87,11 @@ def build_catalogue(table: Table, config: DataConfig) -> Catalogue:
     present = [name for name in categorical if name in names]
     for name in present:
         columns[f"{name}{VALUES_SUFFIX}"] = cells.lists(table, name, categorical[name])
-    if "image_embedding" in names:
-        columns["image_embedding"] = cells.vectors(table, "image_embedding")
+    for name in config.vector_columns:
+        if name in names:
+            columns[name] = pd.Series(read_vectors(table, name), dtype=object)
+        elif name not in STANDARD:
+            notes.append(_missing_vectors(table, name))
     frame = pd.DataFrame(columns)
     _apply_rules(table, frame, config)
     frame = frame[table.kept]
@@ -111,8 +115,6 @@ def add_unknown_items(catalogue: Catalogue, item_ids: list[str]) -> Catalogue:
             bare[name] = True
         elif isinstance(frame[name].dtype, pd.StringDtype):
             bare[name] = pd.Series([""] * len(bare), dtype="str")
-        elif name == "image_embedding":
-            bare[name] = [None] * len(bare)
         else:
             bare[name] = pd.Series([None] * len(bare)).astype(frame[name].dtype)
     frame = pd.concat([frame, bare], ignore_index=True)
@@ -138,6 +140,21 @@ def _check_named_columns(table: Table, wanted: list[str]) -> None:
                 f"{table.label} has no column `{name}`, which data.text_columns or "
                 f"data.categorical_columns name; {hint}"
             )
+
+
+def _missing_vectors(table: Table, name: str) -> str:
+    """Says that there is no column `name`: items may do without vectors.
+
+    Raises:
+        UserError: if a column has almost this name.
+    """
+    close = difflib.get_close_matches(name, table.columns.column_names, n=1)
+    if close:
+        raise UserError(
+            f"{table.label} has no column `{name}`, which data.vector_columns name; did you mean "
+            f"`{close[0]}`?"
+        )
+    return f"no item has a vector in `{name}`, as the catalogue has no such column"
 
 
 def _launch_times(table: Table) -> pd.Series:

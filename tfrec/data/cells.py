@@ -1,6 +1,5 @@
 """Turns raw cells into the types of the data contract, and tells which were wrong."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -146,46 +145,3 @@ def phrases(table: Table, name: str) -> pd.Series:
         joined = [", ".join(row) for row in lists(table, name, None)]
         return pd.Series(joined, dtype="str")
     return texts(table, name).fillna("").str.replace(r"\s+", " ", regex=True)
-
-
-def vectors(table: Table, name: str) -> list[list[float] | None]:
-    """Returns column `name` as lists of float of one length, None where missing.
-
-    Text is read as JSON. Rows of another length than most, or with other things than finite
-    numbers, are rejected.
-
-    Raises:
-        UserError: if more than half of the rows are wrong.
-    """
-    rows: list[list[float] | None] = []
-    wrong = np.zeros(len(table), dtype=bool)
-    for i, value in enumerate(table.columns.column(name).to_pylist()):
-        vector, wrong[i] = _vector(value)
-        rows.append(vector)
-    lengths = pd.Series([len(row) for row in rows if row is not None])
-    if len(lengths):
-        usual = int(lengths.mode().iloc[0])
-        for i, row in enumerate(rows):
-            if row is not None and len(row) != usual:
-                rows[i], wrong[i] = None, True
-    refuse_wrong_column(table, name, wrong, "lists of numbers of one length")
-    table.reject(wrong, f"wrong_type:{name}")
-    return rows
-
-
-def _vector(value: Any) -> tuple[list[float] | None, bool]:
-    if isinstance(value, str):
-        if not value.strip():
-            return None, False
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return None, True
-    if value is None:
-        return None, False
-    try:
-        vector = [float(part) for part in value]
-    except (TypeError, ValueError):
-        return None, True
-    usable = bool(vector) and bool(np.isfinite(vector).all())
-    return (vector, False) if usable else (None, True)

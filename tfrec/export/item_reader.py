@@ -16,7 +16,7 @@ _WHITE_SPACE = (
     r"\x{3000}]+"
 )
 # Columns of the data contract that are no text.
-_NOT_TEXT = ("price", "available", "launched_at", "image_embedding")
+_NOT_TEXT = ("price", "available", "launched_at")
 
 
 class ItemReader(tf.Module):
@@ -36,7 +36,9 @@ class ItemReader(tf.Module):
         self._spec = spec
         self._text_columns = [name for name in config.text_columns if name not in _NOT_TEXT]
         columns = dict.fromkeys([*ITEM_PHRASES, *self._text_columns, *spec.categories])
-        self._names = tensor_names(columns)
+        names = tensor_names([*columns, *spec.vector_sizes])
+        self._names = {column: names[column] for column in columns}
+        self._vectors = {column: names[column] for column in spec.vector_sizes}
         separators = {column.column: column.separator for column in config.categorical_columns}
         self._separators = {
             column: separators.get(column) or ("," if _has_lists(items, column) else None)
@@ -54,9 +56,16 @@ class ItemReader(tf.Module):
 
     @property
     def inputs(self) -> dict[str, tf.TensorSpec]:
-        """The inputs, all `[batch]`: strings, and the price (NaN where unknown)."""
+        """The inputs: strings and the price (NaN where unknown), `[batch]`, and vectors.
+
+        A vector is float32 `[batch, size]`, 0 throughout where there is none.
+        """
         texts = dict.fromkeys(self._names.values(), TEXTS)
-        return {**texts, "price": tf.TensorSpec([None], tf.float32)}
+        vectors = {
+            name: tf.TensorSpec([None, self._spec.vector_sizes[column]], tf.float32)
+            for column, name in self._vectors.items()
+        }
+        return {**texts, "price": tf.TensorSpec([None], tf.float32), **vectors}
 
     def text(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         """Returns the text `[batch]` of each item: the parts that are not empty, with ". "."""
@@ -68,7 +77,7 @@ class ItemReader(tf.Module):
         return text
 
     def features(self, inputs: dict[str, tf.Tensor], text: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns what the item tower takes, for items without an id and without an image.
+        """Returns what the item tower takes, for items without an id.
 
         Args:
             inputs: see `inputs`.
@@ -78,8 +87,8 @@ class ItemReader(tf.Module):
         features = {"id": tf.zeros([batch], tf.int64), "text": text, "price": inputs["price"]}
         for column in self._spec.categories:
             features[f"category/{column}"] = self._values(column, inputs[self._names[column]])
-        if self._spec.image_dimension:
-            features["image"] = tf.zeros([batch, self._spec.image_dimension])
+        for column, name in self._vectors.items():
+            features[f"vector/{column}"] = inputs[name]
         return features
 
     def category(self, column: str, names: tf.Tensor) -> tf.Tensor:

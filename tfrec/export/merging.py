@@ -14,7 +14,6 @@ from tfrec.errors import UserError
 
 # What the training log says of an item; a catalogue says nothing about it.
 OF_THE_LOG = ("train_events", "first_seen_train")
-IMAGE = "image_embedding"
 
 
 @dataclass(frozen=True)
@@ -50,10 +49,10 @@ def merge_items(
         text_columns: the columns that make an item's text, in order.
 
     Raises:
-        UserError: if the image vectors of the two have different lengths.
+        UserError: if the vectors of a column of the two have different lengths.
     """
     given = set(table.columns.column_names)
-    _check_images(known, fresh)
+    _check_vectors(known, fresh)
     place = pd.Index(known["item_id"]).get_indexer(fresh["item_id"])
     is_new = pd.Series(place < 0)
     before = known.iloc[np.maximum(place, 0)].reset_index(drop=True)
@@ -110,21 +109,25 @@ def _differs(one: pd.Series, other: pd.Series) -> np.ndarray:
     if one.dtype != object:
         return ((one != other) & ~(one.isna() & other.isna())).to_numpy(bool)
     pairs = zip(one, other, strict=True)
-    return np.array([_plain(value) != _plain(before) for value, before in pairs], dtype=bool)
+    return np.array([not _equal(value, before) for value, before in pairs], dtype=bool)
 
 
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, list | np.ndarray) else None
+def _equal(one: object, other: object) -> bool:
+    there = [isinstance(value, list | np.ndarray) for value in (one, other)]
+    return np.array_equal(one, other) if all(there) else not any(there)  # type: ignore[arg-type]
 
 
-def _check_images(known: pd.DataFrame, fresh: pd.DataFrame) -> None:
-    if IMAGE not in known or IMAGE not in fresh:
-        return
-    sizes = [
-        {len(vector) for vector in frame[IMAGE] if vector is not None} for frame in (known, fresh)
-    ]
-    if sizes[0] and sizes[1] and sizes[0] != sizes[1]:
-        raise UserError(
-            f"column `{IMAGE}` holds vectors of {min(sizes[1])} numbers, but the models were "
-            f"trained on {min(sizes[0])}; make them with the same image model"
-        )
+def _check_vectors(known: pd.DataFrame, fresh: pd.DataFrame) -> None:
+    for name in known:
+        is_vector = known[name].dtype == object and not name.endswith(VALUES_SUFFIX)
+        if not is_vector or name not in fresh:
+            continue
+        sizes = [
+            {len(vector) for vector in frame[name] if vector is not None}
+            for frame in (known, fresh)
+        ]
+        if sizes[0] and sizes[1] and sizes[0] != sizes[1]:
+            raise UserError(
+                f"column `{name}` holds vectors of {min(sizes[1])} numbers, but the models were "
+                f"trained on {min(sizes[0])}; make them with the same model"
+            )

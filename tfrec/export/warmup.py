@@ -91,6 +91,6 @@ def _record(
         blank = {tf.string: "", tf.bool: False}.get(spec.dtype, 0)
         value = example.get(alias) or blank
         if spec.shape.rank == 2 and value == blank:
-            value = [blank]
+            value = [blank] * (spec.shape[1] or 1)
         request.inputs[alias].CopyFrom(tf.make_tensor_proto([value], dtype=spec.dtype))
     return log

@@ -60,8 +60,9 @@ class RetrievalModel(tfrs.models.Model):
             text_dimension=spec.text_dimension,
             category_sizes={column: len(names) for column, names in spec.categories.items()},
             use_price=spec.use_price,
-            image_dimension=spec.image_dimension,
+            vector_sizes=spec.vector_sizes,
             id_dropout=config.id_dropout,
+            vector_dropout=config.vector_dropout,
             name="item_tower",
             dtype=precision,
         )

@@ -39,11 +39,10 @@ class Catalogue(tf.Module):
             column: tf.Variable(values, trainable=False, name=f"category_{index}")
             for index, (column, values) in enumerate(features.categories.items())
         }
-        self.image = (
-            None
-            if features.image is None
-            else tf.Variable(features.image, trainable=False, name="image")
-        )
+        self.vectors = {
+            column: tf.Variable(values, trainable=False, name=f"vector_{index}")
+            for index, (column, values) in enumerate(features.vectors.items())
+        }
         self.text_encoder = text_encoder
         self.tokens = None if tokens is None else tf.Variable(tokens, trainable=False)
 
@@ -78,8 +77,8 @@ class Catalogue(tf.Module):
         features = {"id": ids, "text": text, "price": tf.gather(self.price, ids)}
         for column, table in self.categories.items():
             features[f"category/{column}"] = tf.gather(table, ids)
-        if self.image is not None:
-            features["image"] = tf.gather(self.image, ids)
+        for column, table in self.vectors.items():
+            features[f"vector/{column}"] = tf.gather(table, ids)
         return features
 
     def _text_with_fresh(self, encode_ids: tf.Tensor | None) -> tf.Tensor:

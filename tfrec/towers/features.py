@@ -1,6 +1,7 @@
 """What the item tower knows of every item, as arrays with one row an item."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -17,14 +18,15 @@ class ItemFeatures:
         categories: int32 `[num_items + 1, max_values]` a column, padded with 0.
         vocabularies: the category names of each column; index 0 is padding.
         price: float32 `[num_items + 1]`, in the catalogue's currency; NaN where unknown.
-        image: float32 `[num_items + 1, image_dimension]`, zero rows where there is none.
+        vectors: float32 `[num_items + 1, size]` a vector column, such as `image_embedding`; zero
+            rows where there is none.
     """
 
     text: np.ndarray
     categories: dict[str, np.ndarray]
     vocabularies: dict[str, list[str]]
     price: np.ndarray
-    image: np.ndarray | None = None
+    vectors: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def num_items(self) -> int:
@@ -38,7 +40,11 @@ class ItemFeatures:
 
     @classmethod
     def build(
-        cls, items: pd.DataFrame, text_vectors: np.ndarray, vocabularies: dict[str, list[str]]
+        cls,
+        items: pd.DataFrame,
+        text_vectors: np.ndarray,
+        vocabularies: dict[str, list[str]],
+        vector_sizes: dict[str, int] | None = None,
     ) -> "ItemFeatures":
         """Joins an item table with the vectors of its texts.
 
@@ -47,9 +53,11 @@ class ItemFeatures:
             text_vectors: float32 `[num_items, text_dimension]`, in the table's order.
             vocabularies: names of each categorical column's values, index 0 being padding; values
                 that are not in it are left out.
+            vector_sizes: size of the vectors of each vector column; the table may lack columns.
 
         Raises:
-            ValueError: if the number of vectors differs from the number of items.
+            ValueError: if the number of text vectors differs from the number of items, or a vector
+                has another size than its column's.
         """
         if len(text_vectors) != len(items):
             raise ValueError(
@@ -64,16 +72,38 @@ class ItemFeatures:
             },
             vocabularies=vocabularies,
             price=_with_padding_row(items["price"].to_numpy(np.float32), fill=np.nan),
-            image=_image_matrix(items),
+            vectors={
+                column: _vector_matrix(items, column, size)
+                for column, size in (vector_sizes or {}).items()
+            },
         )
 
     @classmethod
-    def of(cls, dataset: PreparedDataset, text_vectors: np.ndarray) -> "ItemFeatures":
-        """Returns the features of a prepared data set's items; see `build`."""
+    def of(
+        cls,
+        dataset: PreparedDataset,
+        text_vectors: np.ndarray,
+        vector_sizes: dict[str, int] | None = None,
+    ) -> "ItemFeatures":
+        """Returns the features of a prepared data set's items; see `build`.
+
+        Args:
+            dataset: the data set.
+            text_vectors: float32 `[num_items, text_dimension]`.
+            vector_sizes: those of a trained model; by default, of the columns that any item has.
+        """
         vocabularies = {
             column: dataset.categories(column).vocabulary for column in dataset.categorical_columns
         }
-        return cls.build(dataset.items, text_vectors, vocabularies)
+        if vector_sizes is None:
+            vector_sizes = sizes_of_vectors(dataset.items, dataset.manifest.config.vector_columns)
+        return cls.build(dataset.items, text_vectors, vocabularies, vector_sizes)
+
+
+def sizes_of_vectors(items: pd.DataFrame, columns: Iterable[str]) -> dict[str, int]:
+    """Returns the size of the vectors of each of `columns` in which any item has one."""
+    present = {column: items[column].dropna() for column in columns if column in items}
+    return {column: len(vectors.iloc[0]) for column, vectors in present.items() if len(vectors)}
 
 
 def _category_indices(values: pd.Series, vocabulary: list[str]) -> np.ndarray:
@@ -90,14 +120,16 @@ def _with_padding_row(values: np.ndarray, fill: float = 0.0) -> np.ndarray:
     return np.concatenate([first, values.astype(np.float32)])
 
 
-def _image_matrix(items: pd.DataFrame) -> np.ndarray | None:
-    if "image_embedding" not in items:
-        return None
-    vectors = items["image_embedding"]
-    present = vectors.notna()
-    if not present.any():
-        return None
-    dimension = len(vectors[present].iloc[0])
-    image = np.zeros((len(items), dimension), np.float32)
-    image[present.to_numpy()] = np.stack(vectors[present].to_list())
-    return _with_padding_row(image)
+def _vector_matrix(items: pd.DataFrame, column: str, size: int) -> np.ndarray:
+    matrix = np.zeros((len(items) + 1, size), np.float32)
+    if column in items:
+        for row, vector in enumerate(items[column], start=1):
+            if vector is not None:
+                matrix[row] = _of_size(vector, size)
+    return matrix
+
+
+def _of_size(vector: np.ndarray, size: int) -> np.ndarray:
+    if len(vector) != size:
+        raise ValueError(f"vectors should have {size} numbers. Received: one of {len(vector)}")
+    return vector

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfrec.towers.vectors import VectorProjection
+
 
 @tf.keras.utils.register_keras_serializable(package="tfrec")
 class ItemTower(tf.keras.layers.Layer):
@@ -21,14 +23,15 @@ class ItemTower(tf.keras.layers.Layer):
         text_dimension: size of the text vectors.
         category_sizes: vocabulary size, padding included, of each categorical column.
         use_price: whether prices are read.
-        image_dimension: size of the image vectors; 0 for none.
+        vector_sizes: size of the vectors of each vector column, such as `image_embedding`.
         id_dropout: share of id offsets dropped in training.
+        vector_dropout: the same of the vectors of each vector column.
 
     Call arguments (leading dimensions `...` are shared by all inputs):
         features: dictionary with `id` int `[...]`, `text` float `[..., text_dimension]`,
             `category/<column>` int `[..., max_values]` (0 pads), `price` float `[...]` (NaN for
-            unknown) and `image` float `[..., image_dimension]` (zeros for none).
-        training: whether ids are dropped.
+            unknown) and `vector/<column>` float `[..., size]` (zeros for none).
+        training: whether ids and vectors are dropped.
         offsets: float `[num_offsets, dimension]`, the id offsets of the items `id` in place of
             the trained ones.
 
@@ -43,8 +46,9 @@ class ItemTower(tf.keras.layers.Layer):
         text_dimension: int,
         category_sizes: dict[str, int] | None = None,
         use_price: bool = False,
-        image_dimension: int = 0,
+        vector_sizes: dict[str, int] | None = None,
         id_dropout: float = 0.1,
+        vector_dropout: float = 0.1,
         **kwargs: Any,
     ) -> None:
         # Prices keep their precision: with mixed precision Keras would round them on the way in.
@@ -56,8 +60,9 @@ class ItemTower(tf.keras.layers.Layer):
         self.text_dimension = text_dimension
         self.category_sizes = dict(category_sizes or {})
         self.use_price = use_price
-        self.image_dimension = image_dimension
+        self.vector_sizes = dict(vector_sizes or {})
         self.id_dropout = id_dropout
+        self.vector_dropout = vector_dropout
         self.id_offset = self.add_weight(
             name="id_offset", shape=(num_ids + 1, dimension), initializer="zeros"
         )
@@ -85,22 +90,27 @@ class ItemTower(tf.keras.layers.Layer):
             self.price_projection = self.add_weight(
                 name="price_projection", shape=(2, dimension), initializer="zeros"
             )
-        if image_dimension:
-            self.image_projection = self.add_weight(
-                name="image_projection", shape=(image_dimension, dimension), initializer="zeros"
+        self.vector_projections = {
+            column: VectorProjection(
+                dimension, size, vector_dropout, name=f"vector_{index}", dtype=self.dtype_policy
             )
+            for index, (column, size) in enumerate(self.vector_sizes.items())
+        }
 
-    def adapt(self, text: np.ndarray, price: np.ndarray) -> None:
-        """Starts the text projection from principal components, and scales prices.
+    def adapt(
+        self, text: np.ndarray, price: np.ndarray, vectors: dict[str, np.ndarray] | None = None
+    ) -> None:
+        """Starts the text projection from principal components; scales prices and vectors.
 
         Args:
             text: float `[num_items, text_dimension]`, the catalogue's text vectors.
             price: float `[num_items]`, NaN where unknown.
+            vectors: float `[num_items, size]` a vector column, zeros for none.
         """
         mean = text.mean(axis=0)
         centred = text - mean
-        _, vectors = np.linalg.eigh(centred.T @ centred)
-        components = vectors[:, ::-1][:, : self.dimension]
+        _, directions = np.linalg.eigh(centred.T @ centred)
+        components = directions[:, ::-1][:, : self.dimension]
         projection = self.text_projection.numpy()
         projection[:, : components.shape[1]] = components
         # Items start with norm around 1, so that a step of the optimiser moves an id as far as
@@ -111,6 +121,8 @@ class ItemTower(tf.keras.layers.Layer):
         known = np.log1p(np.maximum(price[np.isfinite(price)], 0.0))
         if self.use_price and len(known):
             self.price_scale.assign([known.mean(), max(float(known.std()), 1e-3)])
+        for column, values in (vectors or {}).items():
+            self.vector_projections[column].adapt(values)
 
     def call(
         self,
@@ -130,9 +142,8 @@ class ItemTower(tf.keras.layers.Layer):
             total += _mean_embedding(tf.cast(table, dtype), features[f"category/{column}"])
         if self.use_price:
             total += self._price_part(features["price"])
-        if self.image_dimension:
-            image = tf.cast(features["image"], dtype)
-            total += tf.tensordot(image, tf.cast(self.image_projection, dtype), 1)
+        for column, projection in self.vector_projections.items():
+            total += projection(features[f"vector/{column}"], training=training)
         return tf.math.l2_normalize(total, axis=-1, epsilon=1e-9)
 
     def _id_part(self, ids: tf.Tensor, training: bool) -> tf.Tensor:
@@ -167,8 +178,9 @@ class ItemTower(tf.keras.layers.Layer):
             "text_dimension": self.text_dimension,
             "category_sizes": dict(self.category_sizes),
             "use_price": self.use_price,
-            "image_dimension": self.image_dimension,
+            "vector_sizes": dict(self.vector_sizes),
             "id_dropout": self.id_dropout,
+            "vector_dropout": self.vector_dropout,
         }
 
 

@@ -1,6 +1,8 @@
 """What a trained model must know of its data to be built again without it."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from tfrec.data.dataset import PreparedDataset
 from tfrec.towers.features import ItemFeatures
@@ -12,7 +14,7 @@ class DataSpec(BaseModel):
     Attributes:
         num_ids: items that have an id of their own; later ones are known by their text.
         text_dimension: size of a text vector.
-        image_dimension: size of an image vector; 0 for none.
+        vector_sizes: size of the vectors of each vector column, such as `image_embedding`.
         use_price: whether any item has a price.
         categories: names of each categorical column's values; index 0 is padding.
         event_types: names of the event types; event index `e` is `event_types[e - 1]`.
@@ -25,13 +27,23 @@ class DataSpec(BaseModel):
 
     num_ids: int
     text_dimension: int
-    image_dimension: int
+    vector_sizes: dict[str, int]
     use_price: bool
     categories: dict[str, list[str]]
     event_types: list[str]
     target_events: list[str]
     return_event: str | None
     contexts: dict[str, list[str]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_one_column(cls, content: Any) -> Any:
+        """Reads what was written when images were the only vectors."""
+        if not isinstance(content, dict) or "image_dimension" not in content:
+            return content
+        rest = {name: value for name, value in content.items() if name != "image_dimension"}
+        size = content["image_dimension"]
+        return {"vector_sizes": {"image_embedding": size} if size else {}, **rest}
 
     @classmethod
     def of(cls, dataset: PreparedDataset, features: ItemFeatures) -> "DataSpec":
@@ -40,7 +52,7 @@ class DataSpec(BaseModel):
         return cls(
             num_ids=features.num_items,
             text_dimension=features.text.shape[1],
-            image_dimension=0 if features.image is None else features.image.shape[1],
+            vector_sizes={name: table.shape[1] for name, table in features.vectors.items()},
             use_price=features.has_prices,
             categories=features.vocabularies,
             event_types=dataset.event_types,

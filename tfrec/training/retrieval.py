@@ -88,7 +88,11 @@ def train_retrieval(
         item_frequency(dataset),
         precision=training_precision(config.retrieval.training),
     )
-    model.item_tower.adapt(vectors, features.price[1:])
+    model.item_tower.adapt(
+        vectors,
+        features.price[1:],
+        {column: table[1:] for column, table in features.vectors.items()},
+    )
     model.build_weights()
     options = InputOptions.of(config.retrieval, run.seed)
     score = RetrievalValidation(model, dataset, config.evaluation, run.seed)
@@ -159,7 +163,7 @@ def load_retrieval(
     encoder = trainable_text_encoder(config.text)
     try:
         spec = DataSpec.model_validate(content)
-        features = ItemFeatures.build(items, text_vectors, spec.categories)
+        features = ItemFeatures.build(items, text_vectors, spec.categories, spec.vector_sizes)
         model = RetrievalModel(Catalogue(features, encoder), spec, config.retrieval)
         model.build_weights()
         if model.memory is not None:

@@ -71,12 +71,9 @@ def update_retrieval(
         config: from `update_config`.
     """
     tf.keras.utils.set_random_seed(run.seed)
-    features = ItemFeatures.of(dataset, vectors)
-    # Whether there are prices and pictures is in the shapes of the parent's weights.
-    fixed = {
-        "use_price": parent.spec.use_price,
-        "image_dimension": parent.spec.image_dimension,
-    }
+    # Whether there are prices and vectors is in the shapes of the parent's weights.
+    features = ItemFeatures.of(dataset, vectors, parent.spec.vector_sizes)
+    fixed = {"use_price": parent.spec.use_price}
     model = RetrievalModel(
         Catalogue(features),
         DataSpec.of(dataset, features).model_copy(update=fixed),

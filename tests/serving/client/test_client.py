@@ -84,8 +84,20 @@ def test_describe_tells_known_from_unknown(client):
 def test_vectors(client):
     assert client.embed(["A1"]) == [0.0, -1.0, -2.0]
     assert client.embed_item("four", price=2.5, brand="x") == [4.0, 2.5]
+    assert client.embed_item("four", price=2.5, image_embedding=[1.0, 2]) == [4.0, 5.5]
     with pytest.raises(errors.InvalidRequestError, match="reads no column colour; it reads brand"):
         client.embed_item("four", colour="red")
+
+
+@pytest.mark.parametrize("vector", [[1.0], [1.0, 2.0, 3.0], [1.0, float("nan")], ["a", "b"], "ab"])
+def test_a_vector_that_is_none(client, vector):
+    with pytest.raises(errors.InvalidRequestError, match="image_embedding should be a list of 2 n"):
+        client.embed_item("four", image_embedding=vector)
+
+
+def test_a_text_that_is_none(client):
+    with pytest.raises(errors.InvalidRequestError, match=r"brand should be a text, not \[1.0\]"):
+        client.embed_item("four", brand=[1.0])
 
 
 def test_models_lists_versions_of_served_models(client):

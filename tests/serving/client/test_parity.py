@@ -99,6 +99,7 @@ QUESTIONS = {
                 "brand": ["x"],
                 "categories": [""],
                 "price": np.array([2.5], np.float32),
+                "image_embedding": np.zeros([1, 2], np.float32),
             },
         ),
     ),
