@@ -1,0 +1,114 @@
+"""Prints how well it is told what a shopper buys again.
+
+    python -m benchmarks.buy_again --data DATA [--json FILE]
+
+Shoppers of the test period who buy something again that they had before it; the targets are what
+they buy again, the items ranked are those they had. Counts are of the log before the period, and
+weights of the validation period. The probabilities are compared over everybody in the log, those
+too who buy nothing in the period.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from tfrec.data.dataset import PreparedDataset
+from tfrec.evaluation.bootstrap import bootstrap_interval
+from tfrec.evaluation.metrics import ndcg, recall, target_ranks
+from tfrec.evaluation.probabilities import expected_calibration_error, log_loss
+from tfrec.files import write_json
+from tfrec.surfaces.buy_again import BuyAgain
+from tfrec.surfaces.buy_again_fitting import (
+    bought_later,
+    count_again,
+    fit_again,
+    pairs_at,
+    start_of,
+)
+
+CUTOFF = 10
+
+
+@click.command()
+@click.option("--data", required=True, type=click.Path(path_type=Path))
+@click.option("--json", "json_path", type=click.Path(path_type=Path))
+def main(data: Path, json_path: Path | None) -> None:
+    """Measure what is bought again beside two counts."""
+    dataset = PreparedDataset.open(data)
+    weights = fit_again(dataset).tables.weights
+    tables = dataclasses.replace(count_again(dataset, "test"), weights=weights)
+    log = dataset.log_before("test")
+    pairs = pairs_at(BuyAgain(tables), log, tables, start_of(dataset, "test"))
+    repeated = bought_later(dataset, "test", log, pairs)
+    row, item = pairs.row.numpy(), pairs.item.numpy()
+    logits = pairs.features.numpy() @ weights
+    times, age = pairs.features.numpy()[:, 2], pairs.age.numpy()
+    late = age - pairs.interval.numpy()
+    scores = {
+        "most often bought, then latest": times - 1e-5 * age,
+        "latest bought, then most often": -age + 1e-3 * times,
+        "most overdue": late,
+        "buy again": logits,
+    }
+    figures = {
+        name: measured(row, item, repeated, values, dataset.num_items + 1)
+        for name, values in scores.items()
+    }
+    chances = 1.0 / (1.0 + np.exp(-logits.astype(np.float64)))
+    rate = float(repeated.mean())
+    base = np.full(len(repeated), rate)
+    probabilities = {
+        "rate": rate,
+        "mean": float(chances.mean()),
+        "log_loss": log_loss(repeated, chances),
+        "base_log_loss": log_loss(repeated, base),
+        "ece": expected_calibration_error(repeated, chances),
+    }
+    count = len(np.unique(row[repeated]))
+    Console().print(table(figures, count))
+    click.echo(
+        f"{len(repeated)} pairs, {rate:.4f} bought again, {probabilities['mean']:.4f} expected; "
+        f"log loss {probabilities['log_loss']:.4f} (base rate {probabilities['base_log_loss']:.4f})"
+        f", calibration error {probabilities['ece']:.4f}"
+    )
+    if json_path is not None:
+        write_json(json_path, {"ranking": figures, "probabilities": probabilities})
+
+
+def measured(
+    row: np.ndarray, item: np.ndarray, repeated: np.ndarray, values: np.ndarray, width: int
+) -> dict[str, list[float]]:
+    """Returns NDCG and recall with half of their intervals."""
+    shoppers, owner = np.unique(row, return_inverse=True)
+    scores = np.full((len(shoppers), width), -np.inf, np.float32)
+    scores[owner, item] = values
+    asked = np.unique(owner[repeated])
+    order = np.lexsort((item[repeated], owner[repeated]))
+    sizes = np.bincount(owner[repeated], minlength=len(shoppers))[asked]
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    ranks = target_ranks(scores[asked], offsets, item[repeated][order])
+    found = np.stack([ndcg(ranks, offsets, CUTOFF), recall(ranks, offsets, CUTOFF)], axis=1)
+    low, high = bootstrap_interval(found)
+    return {
+        name: [float(found[:, place].mean()), float((high - low)[place] / 2)]
+        for place, name in enumerate(("ndcg@10", "recall@10"))
+    }
+
+
+def table(figures: dict[str, dict[str, list[float]]], shoppers: int) -> Table:
+    drawn = Table(title=f"What {shoppers} shoppers of the test period buy again")
+    drawn.add_column("order")
+    for name in ("NDCG@10", "recall@10"):
+        drawn.add_column(name, justify="right")
+    for name, found in figures.items():
+        cells = (found["ndcg@10"], found["recall@10"])
+        drawn.add_row(name, *(f"{mean:.4f} ±{half:.4f}" for mean, half in cells))
+    return drawn
+
+
+if __name__ == "__main__":
+    main()
