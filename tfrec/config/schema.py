@@ -94,8 +94,32 @@ class TextConfig(Section):
         default=None,
         description="folder with a BERT in Hugging Face layout; null: the MiniLM weights package",
     )
-    policy: Literal["frozen", "top-n", "full"] = "frozen"
-    top_n: int = Field(default=2, ge=1, description="encoder layers trained by policy top-n")
+    policy: Literal["frozen", "top-n", "lora", "adapter", "full"] = "frozen"
+    top_n: int = Field(
+        default=2, ge=1, description="last encoder layers that top-n, lora and adapter train"
+    )
+    lora_rank: int = Field(default=8, ge=1, description="rank of the updates of policy lora")
+    adapter_units: int = Field(default=32, ge=1, description="width of policy adapter's layers")
+    learning_rate: float | None = Field(
+        default=None, gt=0, description="of the BERT; null: that of the model it is trained in"
+    )
+    texts_per_step: int = Field(
+        default=256,
+        ge=0,
+        description="most texts a step encodes with gradients, drawn from its items'; 0: all",
+    )
+    refresh_steps: int = Field(
+        default=0, ge=0, description="steps between refreshes of all text vectors; 0: validation's"
+    )
+    cache_activations: Literal["disk", "memory", "off"] = Field(
+        default="disk", description="where outputs of the layers below the trained ones are kept"
+    )
+    token_dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="share of tokens hidden where the BERT is trained"
+    )
+    word_swap: float = Field(
+        default=0.0, ge=0, lt=1, description="share of words swapped with their neighbours there"
+    )
     max_tokens: int = Field(default=128, ge=8, le=512)
     cache_dir: str | None = Field(
         default=None, description="folder of cached text vectors; null: inside the data set"
@@ -105,7 +129,7 @@ class TextConfig(Section):
 class TrainingConfig(Section):
     """The training loop that both models share."""
 
-    epochs: int = Field(default=30, ge=1)
+    epochs: int = Field(default=30, ge=0, description="0: no training, after --from")
     batch_positions: int = Field(
         default=2048, ge=1, description="retrieval: positions a step, padding included"
     )
@@ -124,6 +148,72 @@ class TrainingConfig(Section):
     tensorboard: bool = Field(
         default=True, description="write curves, lists and pictures of the training for TensorBoard"
     )
+
+
+class MaskedConfig(Section):
+    """Masked-language-model pre-training of the BERT on the shop's own texts."""
+
+    share: float = Field(default=0.15, gt=0, lt=1, description="share of tokens to be guessed")
+    batch_texts: int = Field(default=64, ge=1)
+    head_learning_rate: float = Field(
+        default=1e-3, gt=0, description="of the head that guesses, which starts untrained"
+    )
+    training: TrainingConfig = TrainingConfig(epochs=10, learning_rate=5e-5, patience=2)
+
+
+class ContrastiveConfig(Section):
+    """Contrastive fine-tuning of the BERT on items that the same shoppers bought."""
+
+    policy: Literal["top-n", "lora", "full"] = "top-n"
+    window: int = Field(
+        default=3, ge=1, description="events between two items of a pair, the second one counted"
+    )
+    batch_pairs: int = Field(default=128, ge=2)
+    pairs_per_epoch: int = Field(default=20_000, ge=1, description="drawn anew for every epoch")
+    temperature: float = Field(default=0.05, gt=0)
+    training: TrainingConfig = TrainingConfig(epochs=10, learning_rate=1e-4, patience=2)
+
+
+class DistilConfig(Section):
+    """Distillation of the BERT into a small one."""
+
+    layers: int = Field(default=2, ge=1)
+    width: int = Field(default=128, ge=4)
+    heads: int = Field(default=4, ge=1)
+    fragments: int = Field(
+        default=4, ge=0, description="pieces of each text that the small BERT learns as well"
+    )
+    batch_texts: int = Field(default=128, ge=2)
+    training: TrainingConfig = TrainingConfig(epochs=60, learning_rate=1e-3, patience=6)
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> "DistilConfig":
+        if self.width % self.heads:
+            raise ValueError(
+                f"width should be a multiple of heads; {self.width} is not one of {self.heads}"
+            )
+        return self
+
+
+class TextTrainingConfig(Section):
+    """What `tfrec train text` does to the BERT before the models are trained."""
+
+    steps: list[Literal["masked", "contrastive", "distil"]] = Field(
+        default=["masked", "contrastive"],
+        description="in this order, each from what the one before it left",
+    )
+    holdout: float = Field(
+        default=0.1, gt=0, lt=1, description="share of texts, or shoppers, that decide when to stop"
+    )
+    masked: MaskedConfig = MaskedConfig()
+    contrastive: ContrastiveConfig = ContrastiveConfig()
+    distil: DistilConfig = DistilConfig()
+
+    @model_validator(mode="after")
+    def _every_step_once(self) -> "TextTrainingConfig":
+        if not self.steps or len(set(self.steps)) < len(self.steps):
+            raise ValueError("steps should be a list of different steps, such as [masked]")
+        return self
 
 
 class RetrievalConfig(Section):
@@ -150,6 +240,11 @@ class RetrievalConfig(Section):
         description="windows of recent sales, in days, that join the trained scores; []: none",
     )
     id_dropout: float = Field(default=0.1, ge=0, lt=1)
+    content_only: bool = Field(
+        default=False,
+        description="items are known by text, price and vectors alone, without ids and "
+        "categories: what another shop can start from",
+    )
     vector_dropout: float = Field(
         default=0.1,
         ge=0,
@@ -194,6 +289,28 @@ class RetrievalConfig(Section):
         return self
 
 
+class RankingFeedbackConfig(Section):
+    """How the ranking model learns from examples of `tfrec feedback labels`."""
+
+    examples: str | None = Field(
+        default=None, description="folder of the examples; null: none are used"
+    )
+    mode: Literal["beside", "instead"] = Field(
+        default="beside", description="beside the ranking model's own candidates, or instead"
+    )
+    labels: dict[str, list[str]] = Field(
+        default={},
+        description="labels of the examples that count for each target event, such as "
+        "{purchase: [click, purchase]}; by default that of the same name",
+    )
+    position_bias: bool = Field(
+        default=True, description="weigh by how often each place is looked at"
+    )
+    most_weight: float = Field(
+        default=10.0, ge=1, description="largest inverse propensity; larger ones are clipped"
+    )
+
+
 class RankingConfig(Section):
     """The ranking model: features, cross network, tasks."""
 
@@ -227,6 +344,7 @@ class RankingConfig(Section):
     holdout: float = Field(
         default=0.2, gt=0, lt=1, description="share of validation shoppers kept from training"
     )
+    feedback: RankingFeedbackConfig = RankingFeedbackConfig()
     training: TrainingConfig = TrainingConfig(epochs=20)
 
 
@@ -341,6 +459,10 @@ class SurfaceConfig(Section):
                 )
 
 
+OTHER_SIGNATURES = ("serving_default", "home_page")
+"""Signatures of the recommender that no surface can have the name of."""
+
+
 class DisplayConfig(SurfaceConfig):
     """The display order of the recommender's answer, and of further named surfaces."""
 
@@ -351,12 +473,66 @@ class DisplayConfig(SurfaceConfig):
     @model_validator(mode="after")
     def _names_are_signatures(self) -> "DisplayConfig":
         for name in self.surfaces:
-            if not name.isidentifier() or not name.isascii() or name == "serving_default":
+            if not name.isidentifier() or not name.isascii() or name in OTHER_SIGNATURES:
                 raise ValueError(
                     f"the surface {name!r} cannot be the name of a signature; use letters, digits "
                     "and underscores"
                 )
         return self
+
+
+class ShelfConfig(Section):
+    """One shelf of a page."""
+
+    kind: Literal[
+        "for_you", "because_of", "new_for_you", "trending", "buy_again", "other_categories"
+    ]
+    products: int = Field(default=10, ge=1, description="most products on it")
+    minimum: int = Field(default=4, ge=1, description="with fewer of its own it is short")
+    when_short: Literal["fill", "leave_out"] = Field(
+        default="fill",
+        description="fill it up to the minimum with what else is for the shopper, or leave it out; "
+        "with nothing of its own it is always left out",
+    )
+
+
+class HomeConfig(Section):
+    """The home page: which shelves, from the top."""
+
+    shelves: list[ShelfConfig] = [
+        ShelfConfig(kind="for_you"),
+        ShelfConfig(kind="because_of"),
+        ShelfConfig(kind="buy_again"),
+        ShelfConfig(kind="trending"),
+        ShelfConfig(kind="new_for_you"),
+    ]
+    new_days: int = Field(default=60, ge=1, description="for so long a product is new")
+
+    @model_validator(mode="after")
+    def _shelves_differ(self) -> "HomeConfig":
+        kinds = [shelf.kind for shelf in self.shelves]
+        if not kinds:
+            raise ValueError("home.shelves should have one shelf at least")
+        for kind in kinds:
+            if kinds.count(kind) > 1:
+                raise ValueError(f"home.shelves has two shelves {kind}; leave one out")
+        return self
+
+
+class SurfacesConfig(Section):
+    """What `tfrec train surfaces` fits, and the pages made of it."""
+
+    group_column: str | None = Field(
+        default=None,
+        description="categorical column that says what kind a product is; null: `categories` where "
+        "the catalogue fills it, else groups learned from texts",
+    )
+    learned_groups: int = Field(default=80, ge=2, description="how many kinds are learned")
+    opening: bool = Field(
+        default=True,
+        description="a shopper without a history is shown popular products of many kinds",
+    )
+    home: HomeConfig = HomeConfig()
 
 
 class EvaluationConfig(Section):
@@ -443,15 +619,61 @@ class UpdateConfig(Section):
     )
 
 
+class FeedbackConfig(Section):
+    """How the event log becomes training examples and off-policy estimates."""
+
+    window_days: float = Field(
+        default=7.0, gt=0, description="how long after a list an event may belong to it"
+    )
+    places: int = Field(
+        default=20,
+        ge=1,
+        description="first places that count as shown where the shop records no impressions",
+    )
+    events: list[str] = Field(
+        default=["click", "cart", "purchase"],
+        description="events that become labels; the first one tells where shoppers look",
+    )
+    falling: bool = Field(
+        default=True, description="no place is looked at more often than one before it"
+    )
+    most_actions_an_hour: int = Field(
+        default=300, ge=1, description="whoever asks and acts more often is taken for a robot"
+    )
+    most_clicked: float = Field(
+        default=0.8, gt=0, le=1, description="so is who clicks on such a share of what is shown"
+    )
+    least_shown: int = Field(
+        default=50, ge=1, description="items shown to a shopper from which that share is judged"
+    )
+    least_irregular: float = Field(
+        default=0.05,
+        ge=0,
+        description="so is whose pauses vary by a smaller share of their median; 0: not judged",
+    )
+    least_pauses: int = Field(
+        default=30, ge=2, description="pauses of a shopper from which their regularity is judged"
+    )
+
+    @model_validator(mode="after")
+    def _there_are_labels(self) -> "FeedbackConfig":
+        if not self.events or len(set(self.events)) < len(self.events):
+            raise ValueError("events should be a list of different names, such as [click, cart]")
+        return self
+
+
 class ExperimentConfig(Section):
     """Everything that defines an experiment."""
 
     seed: int = Field(default=42, ge=0, lt=2**32, description="of everything random")
     data: DataConfig = DataConfig()
     text: TextConfig = TextConfig()
+    text_training: TextTrainingConfig = TextTrainingConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
     ranking: RankingConfig = RankingConfig()
     display: DisplayConfig = DisplayConfig()
+    surfaces: SurfacesConfig = SurfacesConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     export: ExportConfig = ExportConfig()
     update: UpdateConfig = UpdateConfig()
+    feedback: FeedbackConfig = FeedbackConfig()
