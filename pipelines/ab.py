@@ -7,18 +7,13 @@ from typing import Literal
 
 import click
 
+from pipelines.options import event_log_option
 from pipelines.running import run
 from tfrec.errors import UserError
 
 
 @click.command()
-@click.option(
-    "--event-log",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="The gateway's event log.",
-)
+@event_log_option
 @click.option("--a", metavar="NAME", help="What is there; needed where the log has more than two.")
 @click.option("--b", metavar="NAME", help="What may take its place.")
 @click.option(

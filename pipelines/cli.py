@@ -40,6 +40,11 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
             "pipelines.data_histories",
             "Write histories of real shoppers, for load tests.",
         ),
+        Stage(
+            "train text",
+            "pipelines.train_text",
+            "Train the BERT on the texts and the log of a shop.",
+        ),
         Stage("train retrieval", "pipelines.train_retrieval", "Train the retrieval model."),
         Stage(
             "train ranking",
@@ -96,6 +101,11 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
             "Watch a recommender in service: TensorBoard, drift and alerts.",
         ),
         Stage("ab", "pipelines.ab", "Compare two model versions from recorded events."),
+        Stage(
+            "feedback labels",
+            "pipelines.feedback_labels",
+            "Join recorded lists, impressions and events into training examples.",
+        ),
     ),
     "Look inside": (
         Stage(
@@ -112,6 +122,7 @@ GROUPS = {
     "train": "Train models.",
     "index": "Maintain the item index of exported models.",
     "launch": "Prepare launches of products.",
+    "feedback": "Learn from what shoppers did with what they were shown.",
     "config": "Look at configurations.",
 }
 

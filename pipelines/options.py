@@ -34,6 +34,9 @@ trained_run_option = path_option(
 moved_data_option = path_option(
     "--data", metavar="DIR", help="The run's data set, where it has moved."
 )
+event_log_option = path_option(
+    "--event-log", metavar="DIR", help="The gateway's event log.", required=True
+)
 _TRAINING_OPTIONS = (
     data_option,
     path_option(

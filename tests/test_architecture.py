@@ -27,9 +27,11 @@ BESIDE = {
         "monitoring",
         "rerank",
         "surfaces",
+        "feedback",
     },
     "monitoring": {"data", "evaluation"},
     "launch": {"data", "evaluation", "towers"},
+    "feedback": {"data", "monitoring"},
     "surfaces": {"data", "evaluation"},
     "tuning": {"data", "training", "monitoring"},
 }

@@ -18,6 +18,7 @@ from tfrec.config import ExperimentConfig
 SPELLINGS = {
     "demo": ["--workdir"],
     "data prepare": ["--events", "--items", "--out", "--config"],
+    "train text": ["--data", "--out", "--config", "--distil", "--seed", "--json"],
     "train retrieval": ["--data", "--out", "--config", "--seed"],
     "train ranking": ["--data", "--out", "--config", "--seed"],
     "evaluate": ["--run", "--split", "--json"],
@@ -27,6 +28,7 @@ SPELLINGS = {
     "rollback": ["--models", "--to", "--json"],
     "lineage": ["--models", "--state", "--json"],
     "launch forecast": ["--events", "--catalogue", "--items", "--out", "--config", "--json"],
+    "feedback labels": ["--event-log", "--out", "--config", "--json"],
     "serve": ["--models", "--port", "--rest-port"],
     "recommend": ["--server", "--history", "-k", "--json"],
     "search": ["--server", "--query", "--category", "--price-from", "--price-to", "-k", "--json"],

@@ -34,6 +34,7 @@ class ServedList(_Line):
         time: unix seconds by the caller's clock, where it gave one.
         item_ids: the items, the first place first.
         scores: the model's scores of the items.
+        propensities: probability with which each item was shown at its place, where known.
         history_length: items that the model was asked with.
         history_unknown: how many of these it does not know.
         degraded: whether the history store did not answer.
@@ -43,6 +44,7 @@ class ServedList(_Line):
     model: str = ""
     item_ids: list[str]
     scores: list[float] | None = None
+    propensities: list[float] | None = None
     history_length: int | None = Field(default=None, ge=0)
     history_unknown: int | None = Field(default=None, ge=0)
     degraded: bool = False
@@ -55,11 +57,13 @@ class ShopperEvent(_Line):
     Attributes:
         item_id: the item.
         position: its place in the list, from 1.
+        propensity: probability with which it was shown there, where known.
         value: money, where known.
     """
 
     item_id: str
     position: int | None = None
+    propensity: float | None = None
     value: float | None = None
 
 

@@ -1,0 +1,22 @@
+"""Reads the whole event log of a gateway."""
+
+from pathlib import Path
+
+from tfrec.errors import UserError
+from tfrec.monitoring.live.event_log import EventLogReader, LogLine
+from tfrec.progress import progress
+
+
+def read_log(folder: Path) -> tuple[list[LogLine], int]:
+    """Returns the lines of a log, and how many could not be read.
+
+    Raises:
+        UserError: if there is no such folder.
+    """
+    reader = EventLogReader(folder)
+    lines = list(progress(reader.read(), description="Reading the log", unit="line"))
+    if not reader.found:
+        raise UserError(
+            f"there is no event log {folder}; give the folder that the gateway got as --events-log"
+        )
+    return lines, reader.bad_lines
