@@ -70,7 +70,7 @@ def measure(data: Path, settings: ExperimentConfig, epochs: int, steps: int) -> 
 
     from tfrec.data.dataset import PreparedDataset
     from tfrec.data.input import InputOptions, training_batches
-    from tfrec.training.loop import make_optimizer
+    from tfrec.training.optimizer import make_optimizer
 
     dataset = PreparedDataset.open(data)
     config = settings.retrieval

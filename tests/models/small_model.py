@@ -8,12 +8,14 @@ import tensorflow as tf
 from tests.tiny_bert import write_tiny_bert
 from tfrec.config import RetrievalConfig
 from tfrec.models.retrieval import RetrievalModel
-from tfrec.towers.bert.tower import BertTextTower, Policy
+from tfrec.towers.bert.policies import Policy
+from tfrec.towers.bert.tokens import TokenRows
+from tfrec.towers.bert.tower import BertTextTower
+from tfrec.towers.bert.trained_texts import TrainedTexts
 from tfrec.towers.bert.weights import find_weights
 from tfrec.towers.catalogue import Catalogue
 from tfrec.towers.features import ItemFeatures
 from tfrec.towers.spec import DataSpec
-from tfrec.training.text import token_table
 
 TEXTS = ["red cotton dress", "blue lamp", "usb cable", "lamp shade", "heart light holder"]
 NUM_ITEMS = len(TEXTS)
@@ -58,10 +60,12 @@ def retrieval_model(
 ) -> RetrievalModel:
     """A built model without dropout, unless asked for."""
     features = five_items()
-    tokens = None if encoder is None else token_table(encoder, TEXTS)
+    texts = None
+    if encoder is not None:
+        texts = TrainedTexts(encoder, TokenRows.of(encoder, [text.encode() for text in TEXTS]))
     settings: dict = {"dimension": 8, "lstm_units": 6, "dropout": 0.0, "id_dropout": 0.0}
     model = RetrievalModel(
-        Catalogue(features, encoder, tokens),
+        Catalogue(features, encoder, texts),
         data_spec(features),
         RetrievalConfig.model_validate({**settings, **config}),
         frequency,

@@ -11,7 +11,8 @@ from tfrec.config import TrainingConfig
 from tfrec.errors import UserError
 from tfrec.monitoring.training.observer import TrainingObserver
 from tfrec.training import loop as loop_module
-from tfrec.training.loop import TrainingLoop, make_optimizer
+from tfrec.training.loop import TrainingLoop
+from tfrec.training.optimizer import make_optimizer
 
 STEPS = 6
 

@@ -12,7 +12,7 @@ from tfrec.data.dataset import PreparedDataset
 from tfrec.towers.bert.tokenizer import UNKNOWN, read_vocabulary
 from tfrec.towers.bert.tower import BertTextTower
 from tfrec.towers.bert.weights import find_weights
-from tfrec.training.text import item_text_vectors
+from tfrec.training.text import item_text_vectors, text_tower
 
 
 class TextReader:
@@ -32,10 +32,7 @@ class TextReader:
     @cached_property
     def tower(self) -> BertTextTower:
         """The layer that reads texts, with the variables trainable that the policy trains."""
-        config = self._config
-        tower = BertTextTower.from_files(
-            self._files, policy=config.policy, top_n=config.top_n, max_tokens=config.max_tokens
-        )
+        tower = text_tower(self._files, self._config)
         tower(tf.constant(["a"]))
         return tower
 

@@ -3,32 +3,29 @@
 import numpy as np
 import tensorflow as tf
 
+from tfrec.towers.bert.trained_texts import TrainedTexts
 from tfrec.towers.features import ItemFeatures
-
-NO_TOKEN = -1
-"""Stands in a table of token ids where a row has no token."""
 
 
 class Catalogue(tf.Module):
     """Holds every item's features as variables that are not trained.
 
-    With a text encoder (policies `top-n` and `full`) the text vectors of the items in a batch are
-    computed anew at every step, with gradients, and stored; the vectors of all other items are
-    those of the last time they were computed. So a step costs the encoding of its own distinct
-    items, however large the catalogue is.
+    With texts to train on, the text vectors of items in a batch are computed anew at every step,
+    with gradients, and stored; the vectors of all other items are those of the last time they were
+    computed. So a step costs the encoding of its own distinct items, however large the catalogue
+    is.
 
     Args:
         features: the items' features.
         text_encoder: a `BertTextTower` to train, or `None` for fixed text vectors.
-        tokens: int32 `[num_items + 1, max_tokens]` token ids of every text, padded with `NO_TOKEN`
-            on the right; needed with `text_encoder`.
+        texts: the texts of all items, for training `text_encoder`; not needed otherwise.
     """
 
     def __init__(
         self,
         features: ItemFeatures,
         text_encoder: tf.keras.layers.Layer | None = None,
-        tokens: tf.Tensor | None = None,
+        texts: TrainedTexts | None = None,
     ) -> None:
         super().__init__(name="catalogue")
         self.num_items = features.num_items
@@ -44,7 +41,7 @@ class Catalogue(tf.Module):
             for index, (column, values) in enumerate(features.vectors.items())
         }
         self.text_encoder = text_encoder
-        self.tokens = None if tokens is None else tf.Variable(tokens, trainable=False)
+        self.texts = texts
 
     def set_text(self, vectors: np.ndarray) -> None:
         """Replaces the text vectors of all items, float `[num_items, text_dimension]`."""
@@ -64,7 +61,7 @@ class Catalogue(tf.Module):
 
         Args:
             encode_ids: items `[count]` whose texts are encoded anew, with gradients; ignored
-                without a text encoder.
+                without texts to train on.
         """
         return self._features(tf.range(self.num_items + 1), self._text_with_fresh(encode_ids))
 
@@ -82,19 +79,10 @@ class Catalogue(tf.Module):
         return features
 
     def _text_with_fresh(self, encode_ids: tf.Tensor | None) -> tf.Tensor:
-        if self.text_encoder is None or encode_ids is None:
+        if self.texts is None or encode_ids is None:
             return self.text
-        ids, _ = tf.unique(tf.reshape(encode_ids, [-1]))
-        ids = tf.boolean_mask(ids, ids > 0)
-        tokens = tf.gather(self.tokens, ids)
-        present = tokens != NO_TOKEN
-        longest = tf.reduce_max(tf.reduce_sum(tf.cast(present, tf.int32), axis=1))
-        width = tf.maximum(longest, 1)
-        # What stands in for a missing token is masked, so any id that there is will do.
-        tokens = tf.where(present, tokens, 0)[:, :width]
-        fresh = tf.cast(
-            self.text_encoder.encode_tokens(tokens, present[:, :width], training=True), tf.float32
-        )
+        ids, vectors = self.texts.encode(encode_ids)
+        fresh = tf.cast(vectors, tf.float32)
         indices = ids[:, tf.newaxis]
         before = tf.identity(self.text)
         with tf.control_dependencies([before]):

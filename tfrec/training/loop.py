@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tfrec.monitoring.training.observer import (
 )
 from tfrec.progress import progress, write_line
 from tfrec.training.averaging import WeightAverage
+from tfrec.training.optimizer import make_optimizer
 from tfrec.training.step import make_train_step, trained_variables
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
@@ -76,19 +77,21 @@ class TrainingLoop:
         steps: returns the number of batches of an epoch, for the time left of the first one; those
             after it are taken to be as long as the one before.
         observers: are told of every step and every validation.
+        learning_rates: learning rates of parts, by name, that differ from the configuration's.
     """
 
     def __init__(
         self,
         model: tf.keras.Model,
         parts: dict[str, Any],
-        batches: Callable[[int, int], tf.data.Dataset],
+        batches: Callable[[int, int], Iterable[Any]],
         validate: Callable[[], dict[str, float]],
         config: TrainingConfig,
         folder: Path,
         description: str,
         steps: Callable[[int], int] | None = None,
         observers: Sequence[TrainingObserver] = (),
+        learning_rates: Mapping[str, float] | None = None,
     ) -> None:
         self._observers = observers
         self._parts = parts
@@ -97,7 +100,7 @@ class TrainingLoop:
         self._config = config
         self._description = description
         self._steps = steps
-        self._optimizer = make_optimizer(config)
+        self._optimizer = make_optimizer(config, trained_variables(parts), learning_rates)
         self._average = (
             WeightAverage(model.trainable_variables, config.average_decay)
             if config.average_decay
@@ -260,10 +263,3 @@ class TrainingLoop:
         self._seconds.assign_add(time.monotonic() - started)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
         write_line(f"{self._description} epoch {epoch}: {shown}")
-
-
-def make_optimizer(config: TrainingConfig) -> tf.keras.optimizers.Optimizer:
-    """Returns Adam (Kingma and Ba, 2015), or AdamW where there is weight decay."""
-    if config.weight_decay:
-        return tf.keras.optimizers.AdamW(config.learning_rate, weight_decay=config.weight_decay)
-    return tf.keras.optimizers.Adam(config.learning_rate)

@@ -31,10 +31,11 @@ from tfrec.training.retrieval_validation import RetrievalValidation
 from tfrec.training.run import RunDirectory
 from tfrec.training.run_progress import RunProgress
 from tfrec.training.text import (
-    encode_all,
+    TextRefresh,
     item_text_vectors,
-    token_table,
+    text_learning_rates,
     trainable_text_encoder,
+    trained_texts,
 )
 
 SPEC = "spec.json"
@@ -78,11 +79,9 @@ def train_retrieval(
     vectors = item_text_vectors(dataset, config.text)
     features = ItemFeatures.of(dataset, vectors)
     spec = DataSpec.of(dataset, features)
-    texts = dataset.items["text"].tolist()
-    encoder = trainable_text_encoder(config.text)
-    tokens = None if encoder is None else token_table(encoder, texts)
+    texts = trained_texts(dataset, config.text)
     model = RetrievalModel(
-        Catalogue(features, encoder, tokens),
+        Catalogue(features, None if texts is None else texts.tower, texts),
         spec,
         config.retrieval,
         item_frequency(dataset),
@@ -99,13 +98,14 @@ def train_retrieval(
 
     def validate() -> dict[str, float]:
         # Training leaves text vectors of weights gone by there, with dropout.
-        if encoder is not None:
-            model.catalogue.set_text(encode_all(encoder, texts))
+        if texts is not None:
+            model.catalogue.set_text(texts.encode_all())
         return score()
 
     parts = model.parts
-    if encoder is not None:
+    if texts is not None:
         parts["text_vectors"] = model.catalogue.text
+    refresh = TextRefresh(model.catalogue, config.text.refresh_steps)
     monitor = retrieval_monitor(run, dataset, config, model, score, profile=profile)
     with monitor:
         summary = TrainingLoop(
@@ -117,7 +117,8 @@ def train_retrieval(
             run.path,
             "Retrieval",
             lambda epoch: count_batches(dataset, options, epoch),
-            [monitor, RunProgress(run), *observers],
+            [refresh, monitor, RunProgress(run), *observers],
+            text_learning_rates(config.text),
         ).run()
         if model.memory is not None or model.trend is not None:
             best_score = add_counted_parts(model, dataset, config.evaluation, score, run.seed)

@@ -38,8 +38,11 @@ def expected_variables(tower, policy, top_n):
     layers = tower.backbone.transformer_layers
     if policy == "frozen":
         return []
+    last = layers[len(layers) - top_n :]
     if policy == "top-n":
-        return [variable for layer in layers[len(layers) - top_n :] for variable in layer.variables]
+        return [variable for layer in last for variable in layer.variables]
+    if policy in ("lora", "adapter"):
+        return [v for layer in last for v in layer.variables if policy in v.name]
     return [variable for variable in tower.variables if "pooled_dense" not in variable.name]
 
 
@@ -47,17 +50,19 @@ def ids(variables):
     return {id(variable) for variable in variables}
 
 
-def one_training_step(tower, texts=TEXTS):
+def two_training_steps(tower, texts=TEXTS):
     """Moves the tower's trainable variables towards a random target; returns what moved."""
     target = tf.constant(np.random.default_rng(1).normal(size=(len(texts), 32)), tf.float32)
     head = tf.Variable(tf.eye(32))
     before = {id(variable): variable.numpy() for variable in tower.variables}
     optimizer = tf.keras.optimizers.Adam(1e-2)
-    with tf.GradientTape() as tape:
-        output = tower(tf.constant(texts), training=True) @ head
-        loss = tf.reduce_mean(tf.square(output - target))
-    variables = [*tower.trainable_variables, head]
-    optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+    # The first step of a side layer moves its upper half only, as that starts at zero.
+    for _ in range(2):
+        with tf.GradientTape() as tape:
+            output = tower(tf.constant(texts), training=True) @ head
+            loss = tf.reduce_mean(tf.square(output - target))
+        variables = [*tower.trainable_variables, head]
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
     return [v for v in tower.variables if np.any(v.numpy() != before[id(v)])]
 
 
@@ -70,10 +75,12 @@ def ops_of(saved_model):
     return {node.op for node in nodes} - {f.signature.name for f in graph.library.function}
 
 
-@pytest.mark.parametrize("policy", ["frozen", "top-n", "full"])
+@pytest.mark.parametrize("policy", ["frozen", "top-n", "lora", "adapter", "full"])
 def test_layer_contract(files, policy):
-    # The bias of the keys adds the same to every score of a softmax: its gradient is zero.
-    check_layer(lambda: make_tower(files, policy), tf.constant(TEXTS), unmoved=["key/bias"])
+    # The bias of the keys adds the same to every score of a softmax: its gradient is zero. The
+    # lower half of a side layer waits for the upper one, which starts at zero.
+    unmoved = ["key/bias", "lora_down", "adapter_down"]
+    check_layer(lambda: make_tower(files, policy), tf.constant(TEXTS), unmoved=unmoved)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +90,8 @@ def test_layer_contract(files, policy):
         ("top-n", 1, VARIABLES_A_LAYER),
         ("top-n", 2, 2 * VARIABLES_A_LAYER),
         ("top-n", 3, 3 * VARIABLES_A_LAYER),
+        ("lora", 2, 2 * 4),
+        ("adapter", 1, 4),
         ("full", 2, 3 * VARIABLES_A_LAYER + EMBEDDING_VARIABLES),
     ],
 )
@@ -91,11 +100,33 @@ def test_exactly_the_variables_of_the_policy_move(files, policy, top_n, trainabl
     expected = expected_variables(tower, policy, top_n)
     assert len(tower.trainable_variables) == trainable
     assert ids(tower.trainable_variables) == ids(expected)
-    moved = ids(one_training_step(tower))
+    moved = ids(two_training_steps(tower))
     assert moved <= ids(expected)
     left = [v.name for v in expected if id(v) not in moved]
     assert [name for name in left if not name.endswith("self_attention_layer/key/bias:0")] == []
-    assert len(tower.variables) == 3 * VARIABLES_A_LAYER + EMBEDDING_VARIABLES + 2  # the pooler
+    added = trainable if policy in ("lora", "adapter") else 0
+    whole = 3 * VARIABLES_A_LAYER + EMBEDDING_VARIABLES + 2  # the pooler
+    assert len(tower.variables) == whole + added
+
+
+@pytest.mark.parametrize("policy", ["lora", "adapter"])
+def test_side_layers_start_from_the_bert_as_it_is(files, policy):
+    texts = tf.constant(TEXTS)
+    expected = make_tower(files)(texts)
+    np.testing.assert_allclose(make_tower(files, policy)(texts), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("policy", "below"), [("frozen", 3), ("top-n", 2), ("lora", 2)])
+def test_hidden_states_below_the_trained_layers_can_be_kept(files, policy, below):
+    tower = make_tower(files, policy, top_n=1)
+    assert tower.frozen_layers == below
+    token_ids, mask = tower.tokenize(tf.constant(TEXTS))
+    kept = tower.hidden_below(token_ids, mask, training=True)
+    two_training_steps(tower)
+    np.testing.assert_array_equal(tower.hidden_below(token_ids, mask), kept)
+    np.testing.assert_allclose(
+        tower.encode_hidden(kept, mask), tower(tf.constant(TEXTS)), atol=1e-6
+    )
 
 
 def test_policy_holds_inside_keras_fit(files):
@@ -216,11 +247,12 @@ def test_configuration_round_trip_keeps_the_policy(files):
     assert again.dimension == 32
 
 
-def test_checkpoint_round_trip(files, tmp_path):
-    tower = make_tower(files, "full")
-    one_training_step(tower)
+@pytest.mark.parametrize("policy", ["full", "lora", "adapter"])
+def test_checkpoint_round_trip(files, policy, tmp_path):
+    tower = make_tower(files, policy)
+    two_training_steps(tower)
     path = tf.train.Checkpoint(tower=tower).save(str(tmp_path / "checkpoint"))
-    again = make_tower(files, "full")
+    again = make_tower(files, policy)
     tf.train.Checkpoint(tower=again).restore(path).assert_consumed()
     np.testing.assert_array_equal(again(tf.constant(TEXTS)), tower(tf.constant(TEXTS)))
 

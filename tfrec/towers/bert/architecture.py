@@ -92,6 +92,24 @@ class BertArchitecture:
             )
         return architecture
 
+    def to_hugging_face(self) -> dict[str, Any]:
+        """Returns what `from_hugging_face` reads, as a content of ``config.json``."""
+        return {
+            "model_type": "bert",
+            "architectures": ["BertModel"],
+            "vocab_size": self.vocabulary_size,
+            "num_hidden_layers": self.num_layers,
+            "num_attention_heads": self.num_heads,
+            "hidden_size": self.hidden_dim,
+            "intermediate_size": self.intermediate_dim,
+            "max_position_embeddings": self.max_sequence_length,
+            "type_vocab_size": self.num_segments,
+            "hidden_dropout_prob": self.dropout,
+            "attention_probs_dropout_prob": self.dropout,
+            "hidden_act": self.activation,
+            "layer_norm_eps": self.layer_norm_epsilon,
+        }
+
     def build(self, dtype: Any = "float32") -> keras_nlp.models.BertBackbone:
         """Returns a backbone with random weights.
 

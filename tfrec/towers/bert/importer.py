@@ -52,9 +52,7 @@ def load_weights(backbone: keras_nlp.models.BertBackbone, path: Path) -> None:
         elif tensor.shape != shape:
             misshapen.append(f"{prefix + name} is {list(tensor.shape)} instead of {list(shape)}")
         else:
-            # PyTorch keeps a dense kernel as [out, in], Keras as [in, out]; embedding tables
-            # have the same layout in both.
-            if not name.endswith("_embeddings.weight"):
+            if _is_transposed(name):
                 tensor = tensor.T
             assignments.append((variable, tensor.reshape(variable.shape)))
     if missing:
@@ -69,6 +67,17 @@ def load_weights(backbone: keras_nlp.models.BertBackbone, path: Path) -> None:
         )
     for variable, value in assignments:
         variable.assign(value.astype(np.float32))
+
+
+def hugging_face_tensors(backbone: keras_nlp.models.BertBackbone) -> dict[str, np.ndarray]:
+    """Returns the tensors of `backbone` under Hugging Face's names and in its layout."""
+    tensors = {}
+    for name, variable, shape in _mapping(backbone):
+        value = variable.numpy()
+        if _is_transposed(name):
+            value = value.reshape(shape[::-1]).T
+        tensors[name] = value
+    return tensors
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
@@ -89,6 +98,14 @@ def _prefix_of(tensors: dict[str, np.ndarray], path: Path) -> str:
             "'bert.'; it does not hold a BERT"
         )
     return min(prefixes, key=len)
+
+
+def _is_transposed(name: str) -> bool:
+    """Whether PyTorch, which keeps a dense kernel as [out, in], has it the other way round.
+
+    Embedding tables have the same layout in both.
+    """
+    return not name.endswith("_embeddings.weight")
 
 
 def _is_table(name: str) -> bool:

@@ -2,18 +2,16 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import tensorflow as tf
 
 from tfrec.errors import UserError
 from tfrec.towers.bert.architecture import BertArchitecture
 from tfrec.towers.bert.importer import load_weights
+from tfrec.towers.bert.policies import PARTIAL, POLICIES, Policy, apply_policy
 from tfrec.towers.bert.tokenizer import BertTokenizer, TokenizerSettings, Tokens
 from tfrec.towers.bert.weights import BertFiles
-
-Policy = Literal["frozen", "top-n", "full"]
-POLICIES = ("frozen", "top-n", "full")
 
 
 @tf.keras.utils.register_keras_serializable("tfrec")
@@ -28,9 +26,13 @@ class BertTextTower(tf.keras.layers.Layer):
         vocabulary: path of its ``vocab.txt``.
         settings: how the vocabulary expects text to be prepared.
         policy: which variables train: ``frozen`` none, ``top-n`` those of the last `top_n`
-            encoder layers, ``full`` all. The pooler, which nothing reads, never does.
-        top_n: number of layers that policy ``top-n`` trains.
+            encoder layers, ``lora`` low-rank updates of these layers' queries and values,
+            ``adapter`` bottlenecks behind their feed-forward blocks, ``full`` all. The pooler,
+            which nothing reads, never does.
+        top_n: number of layers, from the last, that these policies train something in.
         max_tokens: longest token row, ``[CLS]`` and ``[SEP]`` included; longer texts are cut.
+        lora_rank: rank of the updates of ``lora``.
+        adapter_units: width of the bottlenecks of ``adapter``.
 
     Raises:
         UserError: if the vocabulary cannot be used, or `max_tokens` or `top_n` exceed what the
@@ -51,6 +53,8 @@ class BertTextTower(tf.keras.layers.Layer):
         policy: Policy = "frozen",
         top_n: int = 2,
         max_tokens: int = 128,
+        lora_rank: int = 8,
+        adapter_units: int = 32,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("dtype", "float32")
@@ -59,7 +63,7 @@ class BertTextTower(tf.keras.layers.Layer):
             raise ValueError(f"`policy` should be one of {POLICIES}. Received: policy={policy}")
         if top_n < 1:
             raise ValueError(f"`top_n` should be a positive integer. Received: top_n={top_n}")
-        if policy == "top-n" and top_n > architecture.num_layers:
+        if policy in PARTIAL and top_n > architecture.num_layers:
             raise UserError(
                 f"text.top_n is {top_n}, but the BERT has {architecture.num_layers} layers; "
                 f"set text.top_n to at most {architecture.num_layers}, or text.policy to full"
@@ -74,6 +78,8 @@ class BertTextTower(tf.keras.layers.Layer):
         self.policy: Policy = policy
         self.top_n = top_n
         self.max_tokens = max_tokens
+        self.lora_rank = lora_rank
+        self.adapter_units = adapter_units
         self.tokenizer = BertTokenizer(vocabulary, settings, max_tokens)
         if self.tokenizer.vocabulary_size > architecture.vocabulary_size:
             raise UserError(
@@ -82,7 +88,7 @@ class BertTextTower(tf.keras.layers.Layer):
                 "same BERT"
             )
         self.backbone = architecture.build(self.dtype_policy)
-        self._apply_policy()
+        apply_policy(self.backbone, policy, top_n, lora_rank, adapter_units)
 
     @classmethod
     def from_files(
@@ -93,7 +99,7 @@ class BertTextTower(tf.keras.layers.Layer):
         max_tokens: int = 128,
         **kwargs: Any,
     ) -> "BertTextTower":
-        """Builds the tower of a BERT on disk, with its weights.
+        """Builds the tower of a BERT on disk, with its weights; see the class for arguments.
 
         Raises:
             UserError: if the files do not make a BERT (see `load_weights`).
@@ -115,13 +121,12 @@ class BertTextTower(tf.keras.layers.Layer):
         """Length of a text vector."""
         return self.architecture.hidden_dim
 
-    def _apply_policy(self) -> None:
-        self.backbone.trainable = self.policy != "frozen"
-        self.backbone.pooled_dense.trainable = False
-        if self.policy == "top-n":
-            layers = self.backbone.transformer_layers
-            for layer in self.backbone.layers:
-                layer.trainable = layer in layers[-self.top_n :]
+    @property
+    def frozen_layers(self) -> int:
+        """Number of encoder layers below the lowest one that trains."""
+        if self.policy in PARTIAL:
+            return self.architecture.num_layers - self.top_n
+        return self.architecture.num_layers if self.policy == "frozen" else 0
 
     def call(self, texts: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Encodes texts.
@@ -154,22 +159,28 @@ class BertTextTower(tf.keras.layers.Layer):
         Returns:
             float32 [batch, dimension], each row of length 1.
         """
-        token_ids = tf.cast(token_ids, tf.int32)
-        hidden = self._last_layer(token_ids, tf.cast(padding_mask, tf.int32), training)
-        weights = tf.cast(padding_mask, tf.float32)[:, :, tf.newaxis]
-        total = tf.reduce_sum(tf.cast(hidden, tf.float32) * weights, axis=1)
-        # The direction of the sum is that of the mean, so the division can be left out.
-        return tf.math.l2_normalize(total, axis=-1)
+        padding_mask = tf.cast(padding_mask, tf.int32)
+        return self.encode_hidden(
+            self.hidden_below(token_ids, padding_mask, training), padding_mask, training
+        )
 
-    def _last_layer(
-        self, token_ids: tf.Tensor, padding_mask: tf.Tensor, training: bool | None
+    def hidden_below(
+        self, token_ids: tf.Tensor, padding_mask: tf.Tensor, training: bool | None = None
     ) -> tf.Tensor:
-        """Runs the backbone layer by layer, but for its pooler: [batch, length, dimension].
+        """Runs the embeddings and the layers below the lowest one that trains.
 
-        What does not train does not drop out either, so that it computes what it will compute
-        when the model serves.
+        But for policy ``full`` the outcome never changes, and can be kept.
+
+        Args:
+            token_ids: as in `encode_tokens`.
+            padding_mask: as in `encode_tokens`.
+            training: as in `call`.
+
+        Returns:
+            float32 [batch, length, dimension], input of `encode_hidden`.
         """
         backbone = self.backbone
+        token_ids = tf.cast(token_ids, tf.int32)
         tokens = backbone.token_embedding(token_ids)
         hidden = backbone.embeddings_add(
             (
@@ -182,12 +193,49 @@ class BertTextTower(tf.keras.layers.Layer):
         hidden = backbone.embeddings_dropout(
             hidden, training=training if self.policy == "full" else False
         )
-        for layer in backbone.transformer_layers:
-            hidden = layer(
-                hidden,
-                padding_mask=padding_mask,
-                training=training if layer.trainable else False,
-            )
+        layers = backbone.transformer_layers[: self.frozen_layers]
+        return self._run(layers, hidden, padding_mask, training=False)
+
+    def encode_hidden(
+        self, hidden: tf.Tensor, padding_mask: tf.Tensor, training: bool | None = None
+    ) -> tf.Tensor:
+        """Runs the layers from the lowest one that trains, and the pooling.
+
+        Args:
+            hidden: float [batch, length, dimension], from `hidden_below`.
+            padding_mask: as in `encode_tokens`.
+            training: as in `call`.
+
+        Returns:
+            float32 [batch, dimension], each row of length 1.
+        """
+        hidden = self.last_hidden(hidden, padding_mask, training)
+        weights = tf.cast(padding_mask, tf.float32)[:, :, tf.newaxis]
+        total = tf.reduce_sum(tf.cast(hidden, tf.float32) * weights, axis=1)
+        # The direction of the sum is that of the mean, so the division can be left out.
+        return tf.math.l2_normalize(total, axis=-1)
+
+    def last_hidden(
+        self, hidden: tf.Tensor, padding_mask: tf.Tensor, training: bool | None = None
+    ) -> tf.Tensor:
+        """Returns the last layer's output [batch, length, dimension]; see `encode_hidden`."""
+        layers = self.backbone.transformer_layers[self.frozen_layers :]
+        return self._run(layers, hidden, tf.cast(padding_mask, tf.int32), training)
+
+    def _run(
+        self,
+        layers: list[tf.keras.layers.Layer],
+        hidden: tf.Tensor,
+        padding_mask: tf.Tensor,
+        training: bool | None,
+    ) -> tf.Tensor:
+        """Runs encoder layers, none of them the pooler.
+
+        What does not train does not drop out either, so that it computes what it will compute
+        when the model serves.
+        """
+        for layer in layers:
+            hidden = layer(hidden, padding_mask=padding_mask, training=training)
         return hidden
 
     def compute_output_shape(self, input_shape: tf.TensorShape) -> tf.TensorShape:
@@ -203,6 +251,8 @@ class BertTextTower(tf.keras.layers.Layer):
             "policy": self.policy,
             "top_n": self.top_n,
             "max_tokens": self.max_tokens,
+            "lora_rank": self.lora_rank,
+            "adapter_units": self.adapter_units,
         }
 
     @classmethod
