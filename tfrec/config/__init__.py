@@ -3,13 +3,16 @@
 from tfrec.config.loading import change_config, dump_config, load_config, parse_config
 from tfrec.config.schema import (
     CategoricalColumn,
+    ContrastiveConfig,
     DataConfig,
     DisplayConfig,
+    DistilConfig,
     EvaluationConfig,
     ExperimentConfig,
     ExportConfig,
     FeedbackConfig,
     HomeConfig,
+    MaskedConfig,
     RankingConfig,
     RankingFeedbackConfig,
     RetrievalConfig,
@@ -24,13 +27,16 @@ from tfrec.config.schema import (
 
 __all__ = [
     "CategoricalColumn",
+    "ContrastiveConfig",
     "DataConfig",
     "DisplayConfig",
+    "DistilConfig",
     "EvaluationConfig",
     "ExperimentConfig",
     "ExportConfig",
     "FeedbackConfig",
     "HomeConfig",
+    "MaskedConfig",
     "RankingConfig",
     "RankingFeedbackConfig",
     "RetrievalConfig",
