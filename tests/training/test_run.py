@@ -158,3 +158,14 @@ def test_other_data_than_the_run_was_trained_on(create, tmp_path):
     assert f"{run.path} was trained on other data than {tmp_path / 'other'}" in message
     assert "aaaaaaaaaaaa, not bbbbbbbbbbbb" in message
     assert str(tmp_path / "data") in message
+
+
+def test_run_that_started_from_other_weights_is_not_continued(create):
+    source = {"run": "/runs/first", "weights": "c" * 64}
+    run = create(started_from=source)
+    assert run.record["started_from"] == source
+    assert create(started_from=source).resumed
+    with pytest.raises(UserError, match="started from other weights"):
+        create()
+    with pytest.raises(UserError, match="started from other weights"):
+        create(started_from={**source, "weights": "d" * 64})

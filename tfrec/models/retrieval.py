@@ -54,11 +54,13 @@ class RetrievalModel(tfrs.models.Model):
         self.config = config
         self.spec = spec
         self.catalogue = catalogue
+        # Ids and categories are names that one shop gave, so that no other knows them.
+        own_categories = {} if config.content_only else spec.categories
         self.item_tower = ItemTower(
             dimension=config.dimension,
-            num_ids=spec.num_ids,
+            num_ids=0 if config.content_only else spec.num_ids,
             text_dimension=spec.text_dimension,
-            category_sizes={column: len(names) for column, names in spec.categories.items()},
+            category_sizes={column: len(names) for column, names in own_categories.items()},
             use_price=spec.use_price,
             vector_sizes=spec.vector_sizes,
             id_dropout=config.id_dropout,

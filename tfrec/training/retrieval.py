@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +63,7 @@ def train_retrieval(
     *,
     profile: bool = False,
     observers: Sequence[TrainingObserver] = (),
+    start: Callable[[RetrievalModel], None] | None = None,
 ) -> TrainingSummary:
     """Trains the retrieval model and leaves it in the run's folder.
 
@@ -74,6 +75,7 @@ def train_retrieval(
         config: the experiment.
         profile: whether a few steps are traced with TensorFlow's profiler.
         observers: are told of every step and every validation.
+        start: gives the model its first weights, such as those of another shop's.
     """
     tf.keras.utils.set_random_seed(run.seed)
     vectors = item_text_vectors(dataset, config.text)
@@ -93,6 +95,8 @@ def train_retrieval(
         {column: table[1:] for column, table in features.vectors.items()},
     )
     model.build_weights()
+    if start is not None:
+        start(model)
     options = InputOptions.of(config.retrieval, run.seed)
     score = RetrievalValidation(model, dataset, config.evaluation, run.seed)
 

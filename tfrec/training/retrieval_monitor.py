@@ -99,7 +99,8 @@ def _tables(model: RetrievalModel) -> Mapping[str, np.ndarray]:
     """Returns the embedding tables of the item tower without their rows for padding."""
     tower = model.item_tower
     tables = {"item_id": tower.id_offset, **tower.category_tables}
-    return {name: table.numpy()[1:] for name, table in tables.items()}
+    # With `content_only` there is no id.
+    return {name: table.numpy()[1:] for name, table in tables.items() if table.shape[0] > 1}
 
 
 def _text_layers(encoder: BertTextTower) -> dict[str, list[tf.Variable]]:

@@ -55,6 +55,7 @@ class RunDirectory:
         seed: int,
         *,
         overwrite: bool = False,
+        started_from: Mapping[str, Any] | None = None,
     ) -> "RunDirectory":
         """Starts a run, or continues the unfinished one of the same settings.
 
@@ -66,6 +67,7 @@ class RunDirectory:
             dataset_checksum: the data set's `PreparedDataset.checksum`.
             seed: seed of everything random in the training.
             overwrite: replace what is there unless it can be continued.
+            started_from: the run of another shop that gives the first weights, for the record.
 
         Raises:
             UserError: if the folder holds a finished run, or one of other settings, and
@@ -79,6 +81,8 @@ class RunDirectory:
             "dataset": {"path": str(Path(dataset_path).resolve()), "checksum": dataset_checksum},
             "tfrec": tfrec.__version__,
         }
+        if started_from is not None:
+            settings["started_from"] = dict(started_from)
         if run.path.exists():
             difference = run._difference(settings, config)
             if not difference:
@@ -234,6 +238,8 @@ class RunDirectory:
                 return f"an unfinished run on other data ({record['dataset']['path']})"
             if record["tfrec"] != settings["tfrec"]:
                 return f"an unfinished run of tfrec {record['tfrec']}"
+            if record.get("started_from") != settings.get("started_from"):
+                return "an unfinished run that started from other weights (--from)"
             if self.config != config:
                 return "an unfinished run with another configuration"
         except UserError:

@@ -5,11 +5,13 @@ from pathlib import Path
 
 from tfrec.config import ExperimentConfig
 from tfrec.data.dataset import PreparedDataset
+from tfrec.errors import UserError
 from tfrec.monitoring.training.observer import TrainingObserver
 from tfrec.training.loop import TrainingSummary
 from tfrec.training.ranking import train_ranking
 from tfrec.training.retrieval import load_retrieval, train_retrieval
 from tfrec.training.run import RunDirectory
+from tfrec.training.transfer import SourceRun
 
 
 def run_retrieval(
@@ -21,6 +23,7 @@ def run_retrieval(
     overwrite: bool = False,
     profile: bool = False,
     observers: Sequence[TrainingObserver] = (),
+    start_from: str | Path | None = None,
 ) -> tuple[RunDirectory, TrainingSummary]:
     """Trains the retrieval model of a run; one that was stopped continues.
 
@@ -32,12 +35,30 @@ def run_retrieval(
         overwrite: whether to replace a model that is already in the run.
         profile: whether a few steps are traced with TensorFlow's profiler.
         observers: are told of every step and every validation.
+        start_from: a finished run, usually of another shop, whose weights are taken where they
+            fit; what is taken and what is not is written line by line.
 
     Raises:
-        UserError: if the run holds something else and `overwrite` is false.
+        UserError: if the run holds something else and `overwrite` is false, or nothing of
+            `start_from` fits.
     """
-    directory = _start(dataset, out, "retrieval", config, seed, overwrite)
-    summary = train_retrieval(dataset, directory, config, profile=profile, observers=observers)
+    source = None if start_from is None else SourceRun.open(start_from)
+    if source is not None:
+        source.check(config)
+    elif not config.retrieval.training.epochs:
+        raise UserError(
+            "retrieval.training.epochs is 0 and there is nothing to start from; set it to 1 or "
+            "more, or name another shop's run with --from"
+        )
+    directory = _start(dataset, out, "retrieval", config, seed, overwrite, source)
+    summary = train_retrieval(
+        dataset,
+        directory,
+        config,
+        profile=profile,
+        observers=observers,
+        start=None if source is None else source.give_and_tell,
+    )
     directory.finish({"valid_ndcg@10": summary.best_score}, **summary.facts())
     return directory, summary
 
@@ -81,6 +102,7 @@ def _start(
     config: ExperimentConfig,
     seed: int | None,
     overwrite: bool,
+    source: SourceRun | None = None,
 ) -> RunDirectory:
     return RunDirectory.create(
         out,
@@ -90,4 +112,5 @@ def _start(
         dataset.checksum,
         config.seed if seed is None else seed,
         overwrite=overwrite,
+        started_from=None if source is None else source.record,
     )
