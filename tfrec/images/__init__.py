@@ -1,0 +1,1 @@
+"""Pictures of products: found, decoded and encoded as vectors."""
