@@ -240,6 +240,9 @@ class RetrievalConfig(Section):
         description="windows of recent sales, in days, that join the trained scores; []: none",
     )
     id_dropout: float = Field(default=0.1, ge=0, lt=1)
+    text_fusion: Literal["sum", "text", "id", "id_from_text", "concatenate", "gate"] = Field(
+        default="sum", description="how an item's text and its id become one vector"
+    )
     content_only: bool = Field(
         default=False,
         description="items are known by text, price and vectors alone, without ids and "

@@ -65,6 +65,7 @@ class RetrievalModel(tfrs.models.Model):
             vector_sizes=spec.vector_sizes,
             id_dropout=config.id_dropout,
             vector_dropout=config.vector_dropout,
+            fusion=config.text_fusion,
             name="item_tower",
             dtype=precision,
         )

@@ -5,12 +5,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfrec.towers.fusion import ID_INSTEAD, Fusion, TextIdFusion
 from tfrec.towers.vectors import VectorProjection
 
 
 @tf.keras.utils.register_keras_serializable(package="tfrec")
 class ItemTower(tf.keras.layers.Layer):
     """Sums a text projection, an id offset and attribute embeddings into a unit vector.
+
+    Other ways than the sum of text and id are those of `TextIdFusion`.
 
     The text projection starts as the principal components of the catalogue's text vectors, and
     the id table starts at zero, so at the first step an item is where its text puts it and
@@ -26,6 +29,7 @@ class ItemTower(tf.keras.layers.Layer):
         vector_sizes: size of the vectors of each vector column, such as `image_embedding`.
         id_dropout: share of id offsets dropped in training.
         vector_dropout: the same of the vectors of each vector column.
+        fusion: how text and id become one vector.
 
     Call arguments (leading dimensions `...` are shared by all inputs):
         features: dictionary with `id` int `[...]`, `text` float `[..., text_dimension]`,
@@ -49,6 +53,7 @@ class ItemTower(tf.keras.layers.Layer):
         vector_sizes: dict[str, int] | None = None,
         id_dropout: float = 0.1,
         vector_dropout: float = 0.1,
+        fusion: Fusion = "sum",
         **kwargs: Any,
     ) -> None:
         # Prices keep their precision: with mixed precision Keras would round them on the way in.
@@ -63,11 +68,19 @@ class ItemTower(tf.keras.layers.Layer):
         self.vector_sizes = dict(vector_sizes or {})
         self.id_dropout = id_dropout
         self.vector_dropout = vector_dropout
+        self.fusion = TextIdFusion(fusion, dimension, name="fusion", dtype=self.dtype_policy)
+        random = tf.keras.initializers.RandomNormal(stddev=dimension**-0.5)
         self.id_offset = self.add_weight(
-            name="id_offset", shape=(num_ids + 1, dimension), initializer="zeros"
+            name="id_offset",
+            shape=(num_ids + 1, dimension),
+            initializer=random if fusion == "id" else "zeros",
+            trainable=fusion != "text",
         )
         self.text_projection = self.add_weight(
-            name="text_projection", shape=(text_dimension, dimension), initializer="orthogonal"
+            name="text_projection",
+            shape=(text_dimension, dimension),
+            initializer="orthogonal",
+            trainable=fusion not in ID_INSTEAD,
         )
         self.text_mean = self.add_weight(
             name="text_mean", shape=(text_dimension,), initializer="zeros", trainable=False
@@ -118,6 +131,9 @@ class ItemTower(tf.keras.layers.Layer):
         norm = np.sqrt(np.mean(np.sum((centred @ projection) ** 2, axis=1)))
         self.text_projection.assign(projection / max(float(norm), 1e-6))
         self.text_mean.assign(mean)
+        if self.fusion.kind == "id_from_text":
+            placed = (centred @ self.text_projection.numpy())[: self.num_ids]
+            self.id_offset[1 : len(placed) + 1].assign(placed)
         known = np.log1p(np.maximum(price[np.isfinite(price)], 0.0))
         if self.use_price and len(known):
             self.price_scale.assign([known.mean(), max(float(known.std()), 1e-3)])
@@ -133,11 +149,13 @@ class ItemTower(tf.keras.layers.Layer):
         """Returns one unit vector an item; see the class docstring for shapes."""
         dtype = self.compute_dtype
         text = tf.cast(features["text"], dtype) - tf.cast(self.text_mean, dtype)
-        total = tf.tensordot(text, tf.cast(self.text_projection, dtype), 1)
         if offsets is None:
-            total += self._id_part(features["id"], training)
+            ids, known = self._id_part(features["id"], training)
         else:
-            total += tf.cast(tf.gather(offsets, features["id"]), dtype)
+            ids = tf.cast(tf.gather(offsets, features["id"]), dtype)
+            known = tf.cast(tf.reduce_any(ids != 0, axis=-1, keepdims=True), dtype)
+        text = tf.tensordot(text, tf.cast(self.text_projection, dtype), 1)
+        total = self.fusion(text, ids, known)
         for column, table in self.category_tables.items():
             total += _mean_embedding(tf.cast(table, dtype), features[f"category/{column}"])
         if self.use_price:
@@ -146,16 +164,19 @@ class ItemTower(tf.keras.layers.Layer):
             total += projection(features[f"vector/{column}"], training=training)
         return tf.math.l2_normalize(total, axis=-1, epsilon=1e-9)
 
-    def _id_part(self, ids: tf.Tensor, training: bool) -> tf.Tensor:
+    def _id_part(self, ids: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the vectors of ids `[..., dimension]`, and 1 where there is one `[..., 1]`."""
         known = tf.logical_and(ids > 0, ids <= self.num_ids)
         offset = tf.gather(self.id_offset, tf.where(known, ids, tf.zeros_like(ids)))
         keep = tf.cast(known, self.compute_dtype)
-        if training and self.id_dropout > 0:
+        # Without its id an item of fusion `id` would be where no training ever put it.
+        if training and self.id_dropout > 0 and self.fusion.kind != "id":
             # No rescaling: at inference a trained id carries its whole offset, and an unknown one
             # none, which are the two cases seen in training.
             kept = tf.random.uniform(tf.shape(ids)) >= self.id_dropout
             keep *= tf.cast(kept, self.compute_dtype)
-        return tf.cast(offset, self.compute_dtype) * keep[..., tf.newaxis]
+        keep = keep[..., tf.newaxis]
+        return tf.cast(offset, self.compute_dtype) * keep, keep
 
     def _price_part(self, price: tf.Tensor) -> tf.Tensor:
         known = tf.math.is_finite(price)
@@ -181,6 +202,7 @@ class ItemTower(tf.keras.layers.Layer):
             "vector_sizes": dict(self.vector_sizes),
             "id_dropout": self.id_dropout,
             "vector_dropout": self.vector_dropout,
+            "fusion": self.fusion.kind,
         }
 
 
