@@ -141,6 +141,20 @@ class Histories:
         )
 
 
+def batches_by_length(lengths: np.ndarray, size: int) -> list[np.ndarray]:
+    """Returns the shoppers in batches of `size` and of like lengths, which pad each other little.
+
+    Args:
+        lengths: int `[shoppers]`, of their histories.
+        size: shoppers a batch; the last one may have fewer.
+
+    Returns:
+        int64 positions of each batch.
+    """
+    order = np.argsort(lengths, kind="stable")
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
 def ragged_rows(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the offsets (int64 `[S+1]`) and rows (int64 `[E]`) of the ranges ``starts:ends``."""
     offsets = np.concatenate([[0], np.cumsum(ends - starts)]).astype(np.int64)

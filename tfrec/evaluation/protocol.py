@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from tfrec.config import EvaluationConfig
+from tfrec.data.records import batches_by_length, ragged_rows
 from tfrec.errors import UserError
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.lists import coverage, gini, intra_list_diversity, novelty, top_lists
@@ -179,23 +180,19 @@ def rank(
         batch_size = max(1, min(_LARGEST_BATCH, _CELLS_AT_ONCE // width))
     ranks = np.empty(len(cases.target_item), dtype=np.int64)
     lists = np.zeros((len(cases), list_length), dtype=np.int32)
-    offsets = cases.target_offsets
     buffer = np.empty((min(batch_size, len(cases)), width), dtype=np.float32)
-    for start in range(0, len(cases), batch_size):
-        stop = min(start + batch_size, len(cases))
-        histories = cases.histories.select(np.arange(start, stop))
-        scores = buffer[: stop - start]
-        _copy_checked(scorer.score(histories), scores, scorer.name)
+    for rows in batches_by_length(cases.histories.lengths, batch_size):
+        batch = cases.select(rows)
+        scores = buffer[: len(rows)]
+        _copy_checked(scorer.score(batch.histories), scores, scorer.name)
         if cases.repeats == "exclude":
-            scores[case_of_target(histories.offsets), histories.item] = -np.inf
-        targets = slice(offsets[start], offsets[stop])
-        ranks[targets] = target_ranks(
-            scores, offsets[start : stop + 1] - offsets[start], cases.target_item[targets]
-        )
+            scores[case_of_target(batch.histories.offsets), batch.histories.item] = -np.inf
+        _, targets = ragged_rows(cases.target_offsets[rows], cases.target_offsets[rows + 1])
+        ranks[targets] = target_ranks(scores, batch.target_offsets, batch.target_item)
         if list_length:
-            lists[start:stop] = top_lists(scores, list_length)
+            lists[rows] = top_lists(scores, list_length)
         if bar is not None:
-            bar.update(stop - start)
+            bar.update(len(rows))
     return ranks, lists
 
 

@@ -8,6 +8,7 @@ from tfrec.data.dataset import PreparedDataset
 from tfrec.data.records import Histories
 from tfrec.export.bundle import Bundle
 from tfrec.export.merging import MergedItems
+from tfrec.models.asking import ask
 from tfrec.models.recommender import Recommender
 from tfrec.monitoring.drift.item_profile import ItemProfile
 from tfrec.monitoring.drift.reference import (
@@ -19,12 +20,9 @@ from tfrec.monitoring.drift.reference import (
     usual_windows,
 )
 from tfrec.monitoring.live.served import PLACES
-from tfrec.progress import progress
-from tfrec.towers.histories import pad_histories
 from tfrec.training.loading import TrainedRun
 
 SHOPPERS = 500
-SHOPPERS_A_BATCH = 50
 
 
 def reference_of(run: TrainedRun, config: ExperimentConfig) -> Reference:
@@ -101,25 +99,15 @@ def _served(
     config: ExperimentConfig,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the first items that each shopper is shown, and their scores."""
-    available = tf.constant(np.append(False, dataset.items["available"].to_numpy(bool)))
-    hide = config.evaluation.repeats == "exclude"
-    count = min(PLACES, recommender.candidates)
-    show = tf.function(recommender.show, reduce_retracing=True)
-    # One width for all: another one in each batch would have the graph made anew.
-    everybody = pad_histories(histories, max(1, int(histories.lengths.max(initial=0))))
-    items, scores = [], []
-    starts = range(0, len(histories), SHOPPERS_A_BATCH)
-    for start in progress(starts, description="Asking for the reference", unit="batch"):
-        history = {
-            name: values[start : start + SHOPPERS_A_BATCH] for name, values in everybody.items()
-        }
-        hidden = history["item"] if hide else tf.zeros_like(history["item"][:, :1])
-        shown = show(history, hidden, available, count=count)
-        items.append(shown.items.numpy())
-        scores.append(shown.values.numpy())
-    if not items:
-        return np.zeros((0, PLACES), np.int64), np.zeros((0, PLACES), np.float32)
-    return np.concatenate(items), np.concatenate(scores)
+    answers = ask(
+        recommender,
+        histories,
+        count=min(PLACES, recommender.candidates),
+        hide_history=config.evaluation.repeats == "exclude",
+        available=tf.constant(np.append(False, dataset.items["available"].to_numpy(bool))),
+        description="Asking for the reference",
+    )
+    return answers.items, answers.values
 
 
 def _calibration(

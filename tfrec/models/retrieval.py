@@ -99,8 +99,9 @@ class RetrievalModel(tfrs.models.Model):
         )
         self._candidates = self._items_that_compete(item_frequency)
         self._catalogue_task = CatalogueSoftmax(config.temperature)
-        self._sampled_task = tfrs.tasks.Retrieval(
-            temperature=config.temperature, remove_accidental_hits=True
+        # The task asks for the length of a tensor, which only AutoGraph understands.
+        self._sampled_task = tf.function(
+            tfrs.tasks.Retrieval(temperature=config.temperature, remove_accidental_hits=True)
         )
 
     @property
@@ -149,7 +150,7 @@ class RetrievalModel(tfrs.models.Model):
             self.memory.fill(item_similarity(common, settings), settings.decay)
         if self.trend is not None:
             sales = log_counts(log, width, events, self.trend_windows)
-            never = np.flatnonzero((sales[1:, -1] == 0) & ~self._learned()[1:width]) + 1
+            never = np.flatnonzero((sales[1:, -1] == 0) & ~self.learned()[1:width]) + 1
             # To have sold nothing is no failure of what could not be bought.
             if self.config.stand_ins and len(never):
                 stand_ins = StandIns.of(self._described_vectors()[:width], never)
@@ -161,19 +162,25 @@ class RetrievalModel(tfrs.models.Model):
 
         The id offset of an item that has learned none is the mean of its stand-ins'.
         """
-        features = self.catalogue.all_features()
-        new = np.flatnonzero(~self._learned()[1:]) + 1
-        if not self.config.stand_ins or len(new) in (0, self.catalogue.num_items):
-            return self.item_tower(features)
-        stand_ins = StandIns.of(self._described_vectors(), new)
+        return self.item_tower(self.catalogue.all_features(), offsets=tf.constant(self.offsets()))
+
+    def offsets(self) -> np.ndarray:
+        """Returns the id offsets of all items: float32 `[num_items + 1, dimension]`, row 0 zero.
+
+        Those of items that have learned none are the means of their stand-ins', or zero without
+        stand-ins.
+        """
         offsets = np.zeros((self.catalogue.num_items + 1, self.config.dimension), np.float32)
         learned = self.item_tower.id_offset.numpy()
         offsets[: len(learned)] = learned
         offsets[0] = 0.0
-        offsets[stand_ins.items] = stand_ins.mean(offsets)
-        return self.item_tower(features, offsets=tf.constant(offsets))
+        new = np.flatnonzero(~self.learned()[1:]) + 1
+        if self.config.stand_ins and len(new) not in (0, self.catalogue.num_items):
+            stand_ins = StandIns.of(self._described_vectors(), new)
+            offsets[stand_ins.items] = stand_ins.mean(offsets)
+        return offsets
 
-    def _learned(self) -> np.ndarray:
+    def learned(self) -> np.ndarray:
         """Returns bool `[num_items + 1]`: items with an id offset that training has moved."""
         moved = self.item_tower.id_offset.numpy().any(axis=1)
         return np.pad(moved, (0, self.catalogue.num_items + 1 - len(moved)))

@@ -7,6 +7,7 @@ import scipy.optimize
 
 from tfrec.config import EvaluationConfig
 from tfrec.data.dataset import PreparedDataset
+from tfrec.data.records import batches_by_length
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.metrics import case_of_target
 from tfrec.evaluation.tuning import tune_item_knn, tuning_cases
@@ -146,12 +147,11 @@ def _most_likely(parts: list[_Scored]) -> tuple[float, float, np.ndarray]:
 
 
 def _scores(scorer: RetrievalScorer, cases: Cases) -> np.ndarray:
-    batches = np.split(np.arange(len(cases)), range(VALIDATION_BATCH, len(cases), VALIDATION_BATCH))
-    parts = [
-        scorer.score(cases.histories.select(batch))
-        for batch in progress(batches, description="Scores of the parts", unit="batch")
-    ]
-    return np.concatenate(parts)[:, 1:]
+    scores = np.empty((len(cases), cases.num_items), np.float32)
+    batches = batches_by_length(cases.histories.lengths, VALIDATION_BATCH)
+    for rows in progress(batches, description="Scores of the parts", unit="batch"):
+        scores[rows] = scorer.score(cases.histories.select(rows))[:, 1:]
+    return scores
 
 
 def _set_weights(model: RetrievalModel, memory: float, trend: np.ndarray) -> None:

@@ -166,12 +166,11 @@ class TrainingLoop:
         )
 
     def _start(self) -> TrainingStart:
-        step: Any = self._train_step
         return TrainingStart(
             step=int(self._optimizer.iterations),
             learning_rate=lambda: float(self._optimizer.learning_rate),
             weights=trained_variables(self._parts),
-            graph=lambda batch: step.get_concrete_function(batch).graph,
+            graph=lambda batch: self._train_step.traced(batch).graph,
         )
 
     def _finished(self) -> bool:

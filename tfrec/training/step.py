@@ -1,17 +1,18 @@
 """One step of training, as a graph: loss, gradients, and how large they were."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
+from tfrec.models.graphs import OpenGraph
+
 Batch = Mapping[str, tf.Tensor]
-TrainStep = Callable[[Batch], dict[str, tf.Tensor]]
 
 
 def make_train_step(
     model: tf.keras.Model, optimizer: tf.keras.optimizers.Optimizer, parts: Mapping[str, Any]
-) -> TrainStep:
+) -> OpenGraph:
     """Returns a function that trains `model` on a batch, as `tfrs.Model.train_step` does.
 
     Args:
@@ -60,7 +61,7 @@ def make_train_step(
         figures["gradient_norm"] = tf.sqrt(tf.add_n(list(sums.values())))
         return figures | {f"gradient_norm/{name}": tf.sqrt(total) for name, total in sums.items()}
 
-    return tf.function(step, reduce_retracing=True)
+    return OpenGraph(step)
 
 
 def trained_variables(parts: Mapping[str, Any]) -> dict[str, list[tf.Variable]]:

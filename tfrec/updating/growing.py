@@ -1,5 +1,6 @@
 """Gives a model with larger tables the weights of a smaller one."""
 
+import numpy as np
 import tensorflow as tf
 
 from tfrec.models.retrieval import RetrievalModel
@@ -21,6 +22,22 @@ def grow_weights(source: RetrievalModel, target: RetrievalModel) -> None:
     for name, part in source.parts.items():
         for old, new in zip(part.weights, target.parts[name].weights, strict=True):
             new.assign(_grown(old, new))
+
+
+def start_as_served(source: RetrievalModel, target: RetrievalModel, sold: np.ndarray) -> None:
+    """Lets items that are trained for the first time start from where they have been served.
+
+    Until then they borrowed the id offsets of items described alike. Starting from nothing
+    instead, a few events would lose what they borrowed before they taught anything.
+
+    Args:
+        source: the trained model, over the catalogue of `target`.
+        target: the model to train on.
+        sold: bool `[num_items + 1]`, items that training sees bought. What it does not goes on
+            borrowing.
+    """
+    starts = np.where((source.learned() | sold)[:, np.newaxis], source.offsets(), 0.0)
+    target.item_tower.id_offset.assign(starts)
 
 
 def _grown(old: tf.Variable, new: tf.Variable) -> tf.Tensor:

@@ -6,19 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
 
 from tfrec.data.records import Histories
 from tfrec.errors import UserError
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.metrics import case_of_target, list_ranks, ndcg
 from tfrec.evaluation.probabilities import expected_calibration_error
+from tfrec.models.asking import ask, padded
+from tfrec.models.graphs import OpenGraph
 from tfrec.models.recommender import Recommender
-from tfrec.progress import progress
-from tfrec.towers.histories import History, pad_histories
 from tfrec.towers.spec import DataSpec
 
-SHOPPERS_A_BATCH = 64
 TIMED = 25
 
 
@@ -90,47 +88,34 @@ def judge(recommender: Recommender, cases: Cases, cutoff: int, new_item_events: 
 def _lists(recommender: Recommender, cases: Cases, cutoff: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns items and the probability that they are taken, each `[cases, cutoff]`."""
     spec = recommender.retriever.model.spec
-    history, hidden = _padded(cases, recommender)
-    recommend = tf.function(recommender.recommend, reduce_retracing=True)
-    items, probabilities = [], []
-    starts = range(0, len(cases), SHOPPERS_A_BATCH)
-    for start in progress(starts, description="Asking the recommender", unit="batch"):
-        rows = slice(start, start + SHOPPERS_A_BATCH)
-        found, values, events = recommend(
-            {name: array[rows] for name, array in history.items()}, hidden[rows]
-        )
-        if not np.isfinite(values.numpy()).all():
-            raise UserError(
-                "the new models give values that are no numbers; their training has diverged"
-            )
-        items.append(found[:, :cutoff].numpy())
-        # The chance that some target event comes, if they come independently.
-        missed = tf.reduce_prod(
-            tf.stack([1.0 - events[event] for event in spec.target_events]), axis=0
-        )
-        probabilities.append(1.0 - missed[:, :cutoff].numpy())
-    return np.concatenate(items), np.concatenate(probabilities)
-
-
-def _padded(cases: Cases, recommender: Recommender) -> tuple[History, tf.Tensor]:
-    model, ranker = recommender.retriever.model, recommender.ranker.model
-    histories = known_context(cases.histories, model.spec)
-    # One width for all: another one in each batch would have the graph made anew.
-    width = max(1, int(histories.lengths.max(initial=0)))
-    if cases.repeats == "exclude":
-        history = pad_histories(histories, width)
-        return history, history["item"]
-    history = pad_histories(
-        histories, min(width, max(model.config.max_history, ranker.config.max_history))
+    answers = ask(
+        recommender,
+        known_context(cases.histories, spec),
+        count=cutoff,
+        hide_history=cases.repeats == "exclude",
     )
-    return history, tf.zeros_like(history["item"][:, :1])
+    if not np.isfinite(answers.values).all():
+        raise UserError(
+            "the new models give values that are no numbers; their training has diverged"
+        )
+    # The chance that some target event comes, if they come independently.
+    missed = np.prod([1.0 - answers.probabilities[event] for event in spec.target_events], axis=0)
+    return answers.items, 1.0 - missed
 
 
 def milliseconds(recommenders: Sequence[Recommender], cases: Cases) -> list[float]:
     """Returns the median time of an answer to one shopper, the recommenders taking turns."""
     asked = cases.select(np.arange(min(TIMED, len(cases))))
-    functions = [tf.function(each.recommend, reduce_retracing=True) for each in recommenders]
-    inputs = [_padded(asked, each) for each in recommenders]
+    functions = [OpenGraph(each.recommend) for each in recommenders]
+    hide = cases.repeats == "exclude"
+    inputs = [
+        padded(
+            each,
+            known_context(asked.histories, each.retriever.model.spec),
+            hide_history=hide,
+        )
+        for each in recommenders
+    ]
     seconds: list[list[float]] = [[] for _ in recommenders]
     for row in [0, *range(len(asked))]:
         for number, (function, (history, hidden)) in enumerate(zip(functions, inputs, strict=True)):

@@ -16,7 +16,7 @@ from tfrec.training.retrieval import item_frequency, save_retrieval
 from tfrec.training.retrieval_validation import RetrievalValidation
 from tfrec.training.run import RunDirectory
 from tfrec.training.run_progress import RunProgress
-from tfrec.updating.growing import grow_weights
+from tfrec.updating.growing import grow_weights, start_as_served
 from tfrec.updating.sample import TrainingSample
 
 
@@ -83,6 +83,7 @@ def update_retrieval(
     )
     model.build_weights()
     grow_weights(parent, model)
+    start_as_served(parent, model, item_frequency(dataset) > 0)
     model.neighbourhood = parent.neighbourhood
     model.count(dataset.log_before("valid"))
     options = InputOptions.of(config.retrieval, run.seed)
