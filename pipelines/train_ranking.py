@@ -4,15 +4,26 @@ from pathlib import Path
 
 import click
 
-from pipelines.options import training_options
+from pipelines.options import path_option, training_options
 from pipelines.running import run
-from tfrec.config import load_config
+from tfrec.config import change_config, load_config
 
 
 @click.command()
 @training_options
+@path_option(
+    "--feedback",
+    metavar="DIR",
+    help="Examples of `tfrec feedback labels` to train on; ranking.feedback.examples by default.",
+)
 def command(
-    data: Path, out: Path, config: Path | None, seed: int | None, profile: bool, overwrite: bool
+    data: Path,
+    out: Path,
+    config: Path | None,
+    seed: int | None,
+    profile: bool,
+    overwrite: bool,
+    feedback: Path | None,
 ) -> None:
     """Train the ranking model on retrieved candidates.
 
@@ -25,6 +36,9 @@ def command(
     # What is missing first is said first.
     RunDirectory.open(out, "retrieval")
     settings = load_config(config)
+    if feedback is not None:
+        changed = {"ranking.feedback.examples": str(feedback.absolute())}
+        settings = change_config(settings, changed)
     dataset = PreparedDataset.open(data)
     # After the mistakes that can be said without TensorFlow, which takes seconds to import.
     from tfrec.training.stages import run_ranking

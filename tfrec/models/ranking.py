@@ -16,20 +16,38 @@ def listwise_softmax(
     """Returns the mean cross-entropy between lists of labels and the softmax of their logits.
 
     ListNet's top-one loss (Cao et al., 2007): each list's labels are scaled to sum to 1, and lists
-    without a positive label are left out.
+    without a positive label are left out. With inverse propensities as weights it is the loss of
+    what shoppers like rather than of what they happened to look at (Ai, Bi, Luo, Guo and Croft,
+    "Unbiased learning to rank with unbiased propensity estimation", SIGIR 2018), divided by the
+    weights' sum rather than by its expectation (Swaminathan and Joachims, "The self-normalized
+    estimator for counterfactual learning", NeurIPS 2015).
 
     Args:
         y_true: float `[batch, num_candidates]`, 0 or 1.
         y_pred: float `[batch, num_candidates]`, logits.
-        sample_weight: float `[batch, num_candidates]`, 0 for padding.
+        sample_weight: float `[batch, num_candidates]`, how much a positive label counts; 0 for
+            padding, where no label does.
     """
-    present = tf.ones_like(y_pred) if sample_weight is None else sample_weight
-    logits = tf.where(present > 0, y_pred, tf.fill(tf.shape(y_pred), -1e9))
+    weight = tf.ones_like(y_pred) if sample_weight is None else sample_weight
+    present = tf.cast(weight > 0, y_pred.dtype)
+    logits = tf.where(weight > 0, y_pred, tf.fill(tf.shape(y_pred), -1e9))
     total = tf.reduce_sum(y_true * present, axis=1, keepdims=True)
-    share = tf.math.divide_no_nan(y_true * present, total)
+    share = tf.math.divide_no_nan(y_true * weight, total)
     losses = -tf.reduce_sum(share * tf.nn.log_softmax(logits, axis=1), axis=1)
-    lists = tf.reduce_sum(tf.cast(total > 0, tf.float32))
-    return tf.math.divide_no_nan(tf.reduce_sum(losses), lists)
+    return tf.math.divide_no_nan(tf.reduce_sum(losses), tf.reduce_sum(share))
+
+
+def noticed_logits(logits: tf.Tensor, examination: tf.Tensor) -> tf.Tensor:
+    """Returns the logit of `examination * sigmoid(logits)`: of a look at an item and a liking.
+
+    A click is likely only where the place is looked at (the position-based model: Craswell et al.,
+    WSDM 2008), so that training on this logit leaves `sigmoid(logits)` free of the place.
+
+    Args:
+        logits: float `[...]`, of the event on what is looked at.
+        examination: float `[...]` in (0, 1], chance that it is looked at; 1 changes nothing.
+    """
+    return logits + tf.math.log(examination) - tf.nn.softplus(logits + tf.math.log1p(-examination))
 
 
 class RankingModel(tfrs.models.Model):
@@ -188,21 +206,27 @@ class RankingModel(tfrs.models.Model):
 
         Args:
             inputs: `features` float32 `[batch, num_candidates, num_features]`, `present` float32
-                `[batch, num_candidates]` (0 for padding), and `label/<event>` float32
-                `[batch, num_candidates]` for every event.
+                `[batch, num_candidates]` (0 for padding), `label/<event>` float32
+                `[batch, num_candidates]` for every event, and where candidates were places of a
+                list that a shopper saw, `examination` float32 `[batch, num_candidates]`, the
+                chance that the place was looked at.
             training: whether dropout is on.
         """
         logits = self(inputs["features"], training=training)
         present = inputs["present"]
         count = tf.maximum(tf.reduce_sum(present), 1.0)
         bought = tf.zeros_like(present)
+        examination = inputs.get("examination", tf.ones_like(present))
         parts = {}
         for event in self.target_events:
             labels = inputs[f"label/{event}"]
             bought = tf.maximum(bought, labels)
-            parts[f"list_{event}"] = self._list_task(labels, logits[event], sample_weight=present)
+            parts[f"list_{event}"] = self._list_task(
+                labels, logits[event], sample_weight=present / examination
+            )
             if self.config.event_loss:
-                loss = self._event_loss(labels, logits[event], present) / count
+                noticed = noticed_logits(logits[event], examination)
+                loss = self._event_loss(labels, noticed, present) / count
                 parts[f"event_{event}"] = self.config.event_loss * loss
         if self.return_event:
             labels = inputs[f"label/{self.return_event}"]

@@ -30,6 +30,8 @@ class CandidateLists:
         retrieved: float32 `[lists, num_candidates]`, 0 for the popularity-sampled negatives.
         labels: float32 `[lists, num_candidates]` an event type.
         targets: int64 `[lists]`, number of the shopper's targets, retrieved or not.
+        examination: float32 `[lists, num_candidates]` in (0, 1], chance that a candidate was looked
+            at on a list that was shown; None where all count alike.
     """
 
     items: np.ndarray
@@ -40,6 +42,7 @@ class CandidateLists:
     retrieved: np.ndarray
     labels: dict[str, np.ndarray]
     targets: np.ndarray
+    examination: np.ndarray | None = None
 
     def save(self, folder: Path) -> None:
         """Writes the arrays into `folder`, atomically."""
@@ -50,6 +53,7 @@ class CandidateLists:
     @classmethod
     def load(cls, folder: Path, events: list[str]) -> "CandidateLists":
         """Reads what `save` wrote."""
+        examination = folder / "examination.npy"
         return cls(
             items=np.load(folder / "items.npy"),
             shopper=np.load(folder / "shopper.npy"),
@@ -59,7 +63,41 @@ class CandidateLists:
             retrieved=np.load(folder / "retrieved.npy"),
             labels={event: np.load(folder / f"label-{event}.npy") for event in events},
             targets=np.load(folder / "targets.npy"),
+            examination=np.load(examination) if examination.exists() else None,
         )
+
+    @classmethod
+    def joined(cls, parts: "list[CandidateLists]") -> "CandidateLists":
+        """Returns the lists of all parts, the shorter ones padded."""
+        if len(parts) == 1:
+            return parts[0]
+        width = max(part.items.shape[1] for part in parts)
+        examined = any(part.examination is not None for part in parts)
+
+        def join(name: str) -> np.ndarray:
+            return np.concatenate([_widened(getattr(part, name), width) for part in parts])
+
+        return cls(
+            items=join("items"),
+            shopper=np.concatenate([part.shopper for part in parts]),
+            excluding=np.concatenate([part.excluding for part in parts]),
+            features=join("features"),
+            present=join("present"),
+            retrieved=join("retrieved"),
+            labels={
+                event: np.concatenate([_widened(part.labels[event], width) for part in parts])
+                for event in parts[0].labels
+            },
+            targets=np.concatenate([part.targets for part in parts]),
+            examination=np.concatenate([part._looks(width) for part in parts])
+            if examined
+            else None,
+        )
+
+    def _looks(self, width: int) -> np.ndarray:
+        if self.examination is None:
+            return np.ones((len(self.items), width), np.float32)
+        return _widened(self.examination, width, 1.0)
 
     def _arrays(self) -> dict[str, np.ndarray]:
         arrays = {
@@ -71,7 +109,15 @@ class CandidateLists:
             "retrieved": self.retrieved,
             "targets": self.targets,
         }
+        if self.examination is not None:
+            arrays["examination"] = self.examination
         return arrays | {f"label-{event}": values for event, values in self.labels.items()}
+
+
+def _widened(values: np.ndarray, width: int, fill: float = 0.0) -> np.ndarray:
+    missing = [(0, 0)] * values.ndim
+    missing[1] = (0, width - values.shape[1])
+    return np.pad(values, missing, constant_values=fill)
 
 
 def holdout_shoppers(histories: Histories, share: float) -> np.ndarray:
@@ -161,19 +207,7 @@ def make_lists(
                     targets,
                 )
             )
-    return CandidateLists(
-        np.concatenate([part.items for part in parts]),
-        np.concatenate([part.shopper for part in parts]),
-        np.concatenate([part.excluding for part in parts]),
-        np.concatenate([part.features for part in parts]),
-        np.concatenate([part.present for part in parts]),
-        np.concatenate([part.retrieved for part in parts]),
-        {
-            event: np.concatenate([part.labels[event] for part in parts])
-            for event in ranker.model.events
-        },
-        np.concatenate([part.targets for part in parts]),
-    )
+    return CandidateLists.joined(parts)
 
 
 def _labels(
@@ -202,6 +236,8 @@ def list_batches(lists: CandidateLists, batch_lists: int, seed: int) -> tf.data.
     """Returns shuffled batches for `RankingModel.compute_loss`."""
     tensors = {"features": lists.features, "present": lists.present}
     tensors |= {f"label/{event}": values for event, values in lists.labels.items()}
+    if lists.examination is not None:
+        tensors["examination"] = lists.examination
     # Eager tensors are captured by reference; from_tensor_slices would copy them into the graph.
     eager = {name: tf.constant(values) for name, values in tensors.items()}
     order = np.random.default_rng(seed).permutation(len(lists.features))

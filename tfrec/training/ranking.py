@@ -9,12 +9,13 @@ import numpy as np
 import scipy.optimize
 import tensorflow as tf
 
-from tfrec.config import ExperimentConfig, RankingConfig
+from tfrec.config import ExperimentConfig, RankingConfig, RankingFeedbackConfig
 from tfrec.data.dataset import PreparedDataset
 from tfrec.data.log_statistics import LogStatistics
 from tfrec.errors import UserError
 from tfrec.evaluation.probabilities import auc, expected_calibration_error, log_loss
-from tfrec.files import read_json, write_json
+from tfrec.feedback.examples import EXAMPLES
+from tfrec.files import read_json, sha256_of_file, write_json
 from tfrec.models.ranking import RankingModel
 from tfrec.models.ranking_features import CandidateFeatures
 from tfrec.models.recommender import Ranker, Retriever
@@ -27,6 +28,7 @@ from tfrec.training.candidate_lists import (
     list_batches,
     make_lists,
 )
+from tfrec.training.feedback_lists import feedback_lists
 from tfrec.training.loop import TrainingLoop, TrainingSummary
 from tfrec.training.precision import training_precision
 from tfrec.training.ranking_monitor import ranking_monitor
@@ -58,7 +60,8 @@ def train_ranking(
     whose events the retrieval model has not seen, so that its scores are as good there as they
     will be on new events; what is counted from the log ends before that period. A share of those
     shoppers is held out for early stopping and for the calibration. Of very many shoppers some
-    are drawn, as their lists stay in memory.
+    are drawn, as their lists stay in memory. Where the configuration names examples of
+    `tfrec feedback labels`, these are trained on too, or instead.
 
     Args:
         dataset: the prepared data set.
@@ -90,9 +93,13 @@ def train_ranking(
     retriever = Retriever(retrieval)
     precision = training_precision(config.ranking.training)
     ranker = build_ranker(retrieval, statistics, config.ranking, precision)
-    _start_anew_if_changed(run.path, _spec(ranker, retrieval))
+    feedback = config.ranking.feedback
+    _start_anew_if_changed(run.path, _spec(ranker, retrieval) | _feedback_spec(feedback))
     lists = {}
-    for name, chosen in (("train", ~held_out), ("holdout", held_out)):
+    own = {"train": ~held_out, "holdout": held_out}
+    if feedback.examples is not None and feedback.mode == "instead":
+        del own["train"]
+    for name, chosen in own.items():
         folder = run.path / LISTS / name
         if not folder.exists():
             make_lists(
@@ -105,7 +112,14 @@ def train_ranking(
                 negatives=config.ranking.popularity_negatives if name == "train" else 0,
             ).save(folder)
         lists[name] = CandidateLists.load(folder, ranker.model.events)
-    train, holdout = lists["train"], lists["holdout"]
+    holdout = lists.pop("holdout")
+    if feedback.examples is not None:
+        folder = run.path / LISTS / "feedback"
+        if not folder.exists():
+            shown = feedback_lists(dataset, retriever, ranker, config.ranking, seed=run.seed)
+            shown.save(folder)
+        lists["feedback"] = CandidateLists.load(folder, ranker.model.events)
+    train = CandidateLists.joined([*lists.values()])
     if parent is None:
         described = train.features[train.present > 0]
         ranker.model.normalise.adapt(described, batch_size=NORMALISE_BATCH)
@@ -148,6 +162,15 @@ def train_ranking(
 
 def _spec(ranker: Ranker, retrieval: RetrievalModel) -> dict[str, Any]:
     return {"features": ranker.features.names, "retrieval": weights_fingerprint(retrieval)}
+
+
+def _feedback_spec(feedback: RankingFeedbackConfig) -> dict[str, Any]:
+    """Returns what tells examples apart; nothing where none are used."""
+    if feedback.examples is None:
+        return {}
+    path = Path(feedback.examples) / EXAMPLES
+    # A missing file is named by whoever reads it.
+    return {"feedback": sha256_of_file(path) if path.is_file() else None}
 
 
 def _start_anew_if_changed(folder: Path, spec: dict[str, Any]) -> None:
@@ -196,7 +219,8 @@ def load_ranker(folder: Path, retrieval: RetrievalModel, config: RankingConfig) 
         raise UserError(
             f"the ranking model in {folder} is damaged; train the ranking model again"
         ) from error
-    if spec != _spec(ranker, retrieval):
+    expected = _spec(ranker, retrieval)
+    if {name: spec.get(name) for name in expected} != expected:
         raise UserError(
             f"the ranking model in {folder} was trained on another retrieval model than the "
             "run's; train the ranking model again"
