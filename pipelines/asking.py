@@ -63,12 +63,13 @@ def show(answer: Sequence[Recommendation], *, k: int, as_json: bool, title: str)
     if len(answer) < k:
         click.echo(f"note: the model's answer has {len(answer)} items, not {k}", err=True)
     if as_json:
-        click.echo(json.dumps([_as_json(item) for item in answer], ensure_ascii=False, indent=2))
+        click.echo(json.dumps([as_json_row(item) for item in answer], ensure_ascii=False, indent=2))
         return
     table_console().print(_table(answer, title))
 
 
-def _as_json(item: Recommendation) -> dict[str, Any]:
+def as_json_row(item: Recommendation) -> dict[str, Any]:
+    """Returns an item of an answer for machines."""
     row: dict[str, Any] = {
         "item_id": item.item_id,
         "title": item.title,

@@ -61,7 +61,7 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
         Stage(
             "train surfaces",
             "pipelines.train_surfaces",
-            "Fit the search and the cart of a shop.",
+            "Fit the surfaces of a shop: home page, cart, search and more.",
         ),
         Stage("export", "pipelines.export", "Write the SavedModels that a model server loads."),
         Stage(
@@ -98,6 +98,9 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
         Stage("search", "pipelines.search", "Ask a server for items that fit a text."),
         Stage("similar", "pipelines.similar", "Ask a server for items like an item."),
         Stage("cart", "pipelines.cart", "Ask a server what completes a basket."),
+        Stage(
+            "home", "pipelines.home", "Ask a server for a home page: several shelves in one call."
+        ),
     ),
     "Watch it": (
         Stage(

@@ -13,7 +13,7 @@ from pipelines.running import run
 @moved_data_option
 @click.option("--overwrite", is_flag=True, help="Replace surfaces that are already in the run.")
 def command(run_folder: Path, data: Path | None, overwrite: bool) -> None:
-    """Fit the search and the cart of a shop.
+    """Fit the surfaces of a shop: home page, cart, search, repeat purchases and campaigns.
 
     The run must hold a finished retrieval model. The next export has the surfaces as signatures
     of the model `retrieval`.

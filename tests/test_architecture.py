@@ -33,12 +33,13 @@ BESIDE = {
     "launch": {"data", "evaluation", "towers"},
     "images": {"data"},
     "feedback": {"data", "monitoring"},
-    "surfaces": {"data", "evaluation"},
+    "explaining": {"index"},
+    "surfaces": {"data", "evaluation", "index"},
     "tuning": {"data", "training", "monitoring"},
 }
 MAY_USE_BESIDE = {
     "models": {"rerank"},
-    "export": {"training", "rerank", "monitoring", "surfaces"},
+    "export": {"training", "rerank", "monitoring", "surfaces", "explaining"},
     "updating": {"training", "evaluation", "monitoring"},
     "api": {"training", "evaluation", "monitoring", "launch"},
 }

@@ -34,6 +34,7 @@ SPELLINGS = {
     "search": ["--server", "--query", "--category", "--price-from", "--price-to", "-k", "--json"],
     "similar": ["--server", "--item", "-k", "--json"],
     "cart": ["--server", "--basket", "-k", "--json"],
+    "home": ["--server", "--history", "--now", "--json"],
     "train surfaces": ["--run", "--data", "--overwrite"],
     "runs": ["--json"],
     "monitor": ["--out", "--server", "--rest", "--gateway", "--event-log", "--models", "--config"],

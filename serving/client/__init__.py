@@ -14,7 +14,14 @@ from serving.client.asynchronous import AsyncRecommenderClient
 from serving.client.blocking import RecommenderClient
 from serving.client.naming import RETRIEVAL
 from serving.client.operations import RANKING, RECOMMENDER, SERVING_DEFAULT
-from serving.client.results import Item, ModelVersion, Recommendation, Recommendations
+from serving.client.results import (
+    HomePage,
+    Item,
+    ModelVersion,
+    Recommendation,
+    Recommendations,
+    Shelf,
+)
 from serving.client.tls import Tls
 
 __all__ = [
@@ -23,10 +30,12 @@ __all__ = [
     "RETRIEVAL",
     "SERVING_DEFAULT",
     "AsyncRecommenderClient",
+    "HomePage",
     "Item",
     "ModelVersion",
     "Recommendation",
     "Recommendations",
     "RecommenderClient",
+    "Shelf",
     "Tls",
 ]

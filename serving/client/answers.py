@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from serving import tensors
-from serving.client.results import Item, ModelVersion, Recommendation
+from serving.client.results import HomePage, Item, ModelVersion, Recommendation, Shelf
 
 PROBABILITY_PREFIX = "probability_"
 STATES = {0: "unknown", 10: "start", 20: "loading", 30: "available", 40: "unloading", 50: "end"}
@@ -22,17 +22,50 @@ def recommendations(outputs: Mapping[str, Any], k: int) -> tuple[Recommendation,
         for name, proto in sorted(outputs.items())
         if name.startswith(PROBABILITY_PREFIX)
     }
+    intervals, due = (
+        tensors.values_of(outputs[name]) if name in outputs else None
+        for name in ("interval_days", "due_in_days")
+    )
     answer = [
         Recommendation(
             item_id=_text(item_id),
             score=float(score),
             reason_item_id=(_text(reasons[rank]) or None) if reasons else None,
             probabilities={name: values[rank] for name, values in probabilities.items()},
+            interval_days=float(intervals[rank]) if intervals else None,
+            due_in_days=float(due[rank]) if due else None,
         )
         for rank, (item_id, score) in enumerate(zip(ids, scores, strict=True))
         if item_id
     ]
     return tuple(answer[:k])
+
+
+def home_page(outputs: Mapping[str, Any], model: str, version: int) -> HomePage:
+    """Reads the first page of an answer; "" ids are padding."""
+    kinds, states, reasons = (
+        [_text(value) for value in tensors.values_of(outputs[name])]
+        for name in ("shelf", "state", "reason_item_id")
+    )
+    ids, scores, fills = (
+        tensors.values_of(outputs[name]) for name in ("item_id", "score", "filler")
+    )
+    # The outputs are [pages, shelves] and [pages, shelves, places]; one page was asked for.
+    width = len(ids) // len(kinds)
+    shelves = []
+    for number, (kind, state, reason) in enumerate(zip(kinds, states, reasons, strict=True)):
+        places = [place for place in range(number * width, (number + 1) * width) if ids[place]]
+        found = tuple(
+            Recommendation(
+                item_id=_text(ids[place]),
+                score=float(scores[place]),
+                reason_item_id=(reason or None) if not fills[place] else None,
+            )
+            for place in places
+        )
+        fillers = sum(bool(fills[place]) for place in places)
+        shelves.append(Shelf(kind, state, found, fillers, reason or None))
+    return HomePage(tuple(shelves), model, version)
 
 
 def items(item_ids: Sequence[str], outputs: Mapping[str, Any]) -> list[Item]:

@@ -10,14 +10,14 @@ from serving.client.calls import Operation
 from serving.client.naming import RETRIEVAL
 from serving.client.results import Item, ModelVersion, Recommendations
 from serving.client.schema import Schema
+from serving.client.surfaces import RECOMMENDER, SurfaceOperations
 from serving.errors import InvalidRequestError, ModelMissingError
 
-RECOMMENDER = "recommender"
 RANKING = "ranking"
 SERVING_DEFAULT = "serving_default"
 
 
-class Operations:
+class Operations(SurfaceOperations):
     """The questions to one server, as generators that a connection runs."""
 
     def __init__(self, address: str, timeout: float) -> None:

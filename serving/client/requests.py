@@ -60,6 +60,17 @@ def price(value: float | None) -> Any:
     return tensors.make(tensors.DT_FLOAT, [1], [math.nan if value is None else value])
 
 
+def moment(seconds: int | None) -> Any:
+    """Returns a unix time as a [1] tensor; 0 stands for that of the last event.
+
+    Raises:
+        InvalidRequestError: if it is below 0.
+    """
+    if seconds is not None and seconds < 0:
+        raise InvalidRequestError(f"now should be a unix time in seconds, not {seconds}")
+    return tensors.make(tensors.DT_INT64, [1], [int(seconds or 0)])
+
+
 def filters(
     categories: Sequence[str],
     price_from: float | None,

@@ -1,5 +1,7 @@
 """What a client answers with."""
 
+import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import overload
@@ -19,6 +21,9 @@ class Recommendation:
         reason_title: that item's name.
         probabilities: by event type, such as ``{"purchase": 0.1}``; empty where the model does
             not say.
+        interval_days: days that are expected from one purchase to the next; None but for what is
+            bought again.
+        due_in_days: days until the next one is expected, below 0 if it is overdue; None as before.
     """
 
     item_id: str
@@ -28,6 +33,8 @@ class Recommendation:
     reason_item_id: str | None = None
     reason_title: str | None = None
     probabilities: Mapping[str, float] = field(default_factory=dict)
+    interval_days: float | None = None
+    due_in_days: float | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,72 @@ class Recommendations(Sequence[Recommendation]):
 
     def __len__(self) -> int:
         return len(self.items)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """One shelf of a page.
+
+    Attributes:
+        kind: what it holds, such as ``"buy_again"``: the key of its title.
+        state: ``"full"``, ``"short"`` with fewer products than wanted, ``"filled"`` where products
+            that are none for it stand in its last places, or ``"left_out"`` without any.
+        items: the products, best first.
+        fillers: how many of the last ones fill a gap.
+        reason_item_id: the item that a shelf ``because_of`` one is about; None for others.
+        reason_title: its name.
+    """
+
+    kind: str
+    state: str
+    items: tuple[Recommendation, ...]
+    fillers: int = 0
+    reason_item_id: str | None = None
+    reason_title: str | None = None
+
+
+@dataclass(frozen=True)
+class HomePage(Sequence[Shelf]):
+    """A page: a sequence of its shelves from the top, that knows which model gave it.
+
+    Attributes:
+        shelves: the shelves, those that were left out among them.
+        model: name of the model that answered.
+        version: its version.
+        unknown: as in `Recommendations`.
+    """
+
+    shelves: tuple[Shelf, ...]
+    model: str
+    version: int
+    unknown: tuple[str, ...] = ()
+
+    @overload
+    def __getitem__(self, index: int) -> Shelf: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Shelf, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Shelf | tuple[Shelf, ...]:
+        return self.shelves[index]
+
+    def __len__(self) -> int:
+        return len(self.shelves)
+
+    @property
+    def items(self) -> tuple[Recommendation, ...]:
+        """All products from the top, each with the reason of its shelf."""
+        return tuple(item for shelf in self.shelves for item in shelf.items)
+
+    def with_items(self, items: Sequence[Recommendation], unknown: tuple[str, ...]) -> "HomePage":
+        """Returns the page with `items`, in the order of its own, and what was not known."""
+        rest = iter(items)
+        shelves = []
+        for shelf in self.shelves:
+            named = tuple(itertools.islice(rest, len(shelf.items)))
+            title = next((item.reason_title for item in named if item.reason_item_id), None)
+            shelves.append(dataclasses.replace(shelf, items=named, reason_title=title))
+        return dataclasses.replace(self, shelves=tuple(shelves), unknown=unknown)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from tfrec.training.retrieval import (
 )
 from tfrec.training.retrieval import WEIGHTS as RETRIEVAL_WEIGHTS
 from tfrec.training.run import CONFIG, RECORD
-from tfrec.training.surfaces import CART, FITTED, SURFACES
+from tfrec.training.surfaces import FITTED, SURFACES
 
 FOLDER = "assets.extra/tfrec"
 CONTENT = "bundle.json"
@@ -38,7 +38,7 @@ RETRIEVAL, RANKING = "retrieval", "ranking"
 FORMAT = 1
 _RETRIEVAL_FILES = (RECORD, SPEC, NEIGHBOURHOOD, f"{RETRIEVAL_WEIGHTS}.*")
 _RANKING_FILES = (RECORD, FEATURES, STATISTICS, f"{RANKING_WEIGHTS}.*")
-_SURFACES_FILES = (RECORD, FITTED, CART)
+_SURFACES_FILES = (RECORD, FITTED, "*.npz")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from tfrec.index.exact import best_items, hide_items, hide_unavailable
@@ -20,11 +21,17 @@ class Retriever(tf.Module):
 
     Args:
         model: the trained model.
+        opening: float `[num_items + 1]`, the scores for shoppers without a history, the best first
+            and above 0; `None` for those of the model.
     """
 
-    def __init__(self, model: RetrievalModel) -> None:
+    def __init__(self, model: RetrievalModel, opening: np.ndarray | None = None) -> None:
         super().__init__(name="retriever")
         self.model = model
+        self.opening: tf.Variable | None = None
+        if opening is not None:
+            values = np.pad(opening, (0, model.catalogue.num_items + 1 - len(opening)))
+            self.opening = tf.Variable(values.astype(np.float32), trainable=False, name="opening")
         self._vectors = tf.Variable(
             tf.cast(model.item_vectors(), tf.float32), trainable=False, name="item_vectors"
         )
@@ -60,7 +67,20 @@ class Retriever(tf.Module):
             scores += self.model.memory(recent["item"], hits, size)
         if self.model.trend is not None:
             scores += self.model.trend(size)
-        return scores
+        return self.with_opening(history, scores, tf.range(size))
+
+    def with_opening(self, history: History, scores: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        """Returns the scores, and those of the opening where there is no history.
+
+        Args:
+            history: the shoppers' histories.
+            scores: float32 `[batch, count]`.
+            items: the items of the scores, `[batch, count]` or `[count]`.
+        """
+        if self.opening is None:
+            return scores
+        known = (history["length"] > 0)[:, tf.newaxis]
+        return tf.where(known, scores, tf.gather(self.opening, items))
 
     def _query_vectors(self, recent: History) -> tf.Tensor:
         states = self.model.query_vectors(recent, self.vectors)
@@ -168,6 +188,7 @@ class Recommender(tf.Module):
         """
         scores, items = self._retrieve(history, hidden, available)
         values, probabilities = self.ranker.rank(history, items, scores)
+        values = self.retriever.with_opening(history, values, items)
         values = tf.where(items > 0, values, tf.fill(tf.shape(values), NO_VALUE))
         values, order = tf.math.top_k(values, k=self.candidates)
         return (
@@ -218,6 +239,8 @@ class Recommender(tf.Module):
             worth = self.ranker.model.worth(
                 probabilities, config.event_weights, config.return_penalty
             )
+        values = self.retriever.with_opening(history, values, items)
+        worth = self.retriever.with_opening(history, worth, items)
         if seeds is None:
             seeds = seeds_of(history["item"], history["timestamp"], history["length"])
         order, placement = self.display(

@@ -10,13 +10,18 @@ from tfrec.towers.histories import History, pad_histories
 
 
 class RetrievalScorer:
-    """Scores the whole catalogue with the retrieval model alone."""
+    """Scores the whole catalogue with the retrieval model alone.
+
+    Args:
+        model: the trained model.
+        opening: as in `Retriever`.
+    """
 
     name = "retrieval"
 
-    def __init__(self, model: RetrievalModel) -> None:
+    def __init__(self, model: RetrievalModel, opening: np.ndarray | None = None) -> None:
         self._max_history = model.config.max_history
-        self._retriever = Retriever(model)
+        self._retriever = Retriever(model, opening)
         self._scores = tf.function(self._retriever.scores, reduce_retracing=True)
 
     @property

@@ -1,20 +1,18 @@
 """Complements of a basket: what is known for it, and the graph that computes it."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from tfrec.errors import UserError
-from tfrec.files import atomic_file
+from tfrec.surfaces.stored import StoredTables
 
 WINDOWS: tuple[int | None, ...] = (7, 30, None)
 """Days of the sales that the scores know; None for the whole log."""
 
 
 @dataclass(frozen=True)
-class CartTables:
+class CartTables(StoredTables):
     """What the log says of baskets.
 
     Attributes:
@@ -29,32 +27,6 @@ class CartTables:
     values: np.ndarray
     log_sales: np.ndarray
     mix: np.ndarray
-
-    def save(self, path: Path) -> None:
-        """Writes the tables into the file `path`."""
-        with atomic_file(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(
-                file,
-                nearest=self.nearest,
-                values=self.values,
-                log_sales=self.log_sales,
-                mix=self.mix,
-            )
-
-    @classmethod
-    def load(cls, path: Path) -> "CartTables":
-        """Reads what `save` wrote.
-
-        Raises:
-            UserError: if the file is damaged.
-        """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                return cls(file["nearest"], file["values"], file["log_sales"], file["mix"])
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(
-                f"{path} is damaged; make it again with `tfrec train surfaces --overwrite`"
-            ) from error
 
 
 class Cart(tf.Module):

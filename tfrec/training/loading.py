@@ -83,15 +83,18 @@ class TrainedRun:
             self.ranker.features.fill(LogStatistics.build(self.dataset, neighbours, before=split))
         self.counted_before = split
 
-    def recommender(self, surface: SurfaceConfig | None = None) -> Recommender | None:
+    def recommender(
+        self, surface: SurfaceConfig | None = None, opening: np.ndarray | None = None
+    ) -> Recommender | None:
         """Returns the two stages together, or `None` where there is no ranking model.
 
         Args:
             surface: the display order; `None` for that of the ranking model.
+            opening: the scores for shoppers without a history, as in `Retriever`.
         """
         if self.ranker is None:
             return None
-        retriever = Retriever(self.retrieval)
+        retriever = Retriever(self.retrieval, opening)
         display = None
         if surface is not None:
             categories = self.retrieval.catalogue.categories
