@@ -4,6 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.data.records import Histories
+from tfrec.models.asking import padded
+from tfrec.models.graphs import OpenGraph
 from tfrec.models.recommender import NO_VALUE, Recommender, Retriever
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.towers.histories import History, pad_histories
@@ -22,7 +24,7 @@ class RetrievalScorer:
     def __init__(self, model: RetrievalModel, opening: np.ndarray | None = None) -> None:
         self._max_history = model.config.max_history
         self._retriever = Retriever(model, opening)
-        self._scores = tf.function(self._retriever.scores, reduce_retracing=True)
+        self._scores = OpenGraph(self._retriever.scores)
 
     @property
     def item_vectors(self) -> np.ndarray:
@@ -53,23 +55,13 @@ class TwoStageScorer:
         self.name = "retrieval+ranking" + ("" if recommender.display is None else "+display")
         self._recommender = recommender
         self._hide_history = hide_history
-        self._max_history = max(
-            recommender.retriever.model.config.max_history,
-            recommender.ranker.model.config.max_history,
-        )
-        self._scores = tf.function(self._score, reduce_retracing=True)
+        self._scores = OpenGraph(self._score)
 
     def score(self, histories: Histories) -> np.ndarray:
         """Returns float32 `[shoppers, num_items + 1]`; column 0 has no meaning."""
         return self._scores(
-            pad_histories(histories, self._max_history), self._hidden(histories)
+            *padded(self._recommender, histories, hide_history=self._hide_history)
         ).numpy()
-
-    def _hidden(self, histories: Histories) -> tf.Tensor:
-        if not self._hide_history:
-            return tf.zeros([len(histories), 1], tf.int64)
-        longest = max(int(histories.lengths.max(initial=0)), 1)
-        return pad_histories(histories, longest)["item"]
 
     def _score(self, history: History, hidden: tf.Tensor) -> tf.Tensor:
         count = self._recommender.candidates

@@ -10,6 +10,7 @@ from tfrec.config import RankingConfig
 from tfrec.data.dataset import PreparedDataset
 from tfrec.data.records import Histories
 from tfrec.files import atomic_folder
+from tfrec.models.graphs import OpenGraph
 from tfrec.models.recommender import Ranker, Retriever
 from tfrec.progress import progress
 from tfrec.towers.histories import pad_histories
@@ -169,8 +170,7 @@ def make_lists(
     unsold = popularity == 0
     depth = min(config.candidates, dataset.num_items)
     longest = max(retriever.model.config.max_history, config.max_history)
-    scores_of = tf.function(retriever.scores, reduce_retracing=True)
-    describe = tf.function(ranker.describe, reduce_retracing=True)
+    scores_of, describe = OpenGraph(retriever.scores), OpenGraph(ranker.describe)
     parts: list[CandidateLists] = []
     starts = range(0, len(histories), SHOPPERS_A_BATCH)
     for start in progress(list(starts), description="Candidate lists", unit="batch"):
