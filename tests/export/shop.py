@@ -82,15 +82,20 @@ def shop_config(bert: Path, **sections: dict) -> ExperimentConfig:
     return ExperimentConfig.model_validate(settings)
 
 
-def make_run(folder: Path, events: pd.DataFrame | None = None, **sections: dict) -> Path:
+def make_run(
+    folder: Path,
+    events: pd.DataFrame | None = None,
+    items: pd.DataFrame | None = None,
+    **sections: dict,
+) -> Path:
     """Prepares the shop and writes a run with random weights, so that every input matters.
 
     Training would leave most of them at 0, and takes longer.
     """
     config = shop_config(write_tiny_bert(folder / "bert"), **sections)
     events = write_frame(events_frame() if events is None else events, folder / "events.parquet")
-    items = write_frame(items_frame(), folder / "items.parquet")
-    dataset = prepare_dataset(events, items, folder / "data", config.data)
+    catalogue = write_frame(items_frame() if items is None else items, folder / "items.parquet")
+    dataset = prepare_dataset(events, catalogue, folder / "data", config.data)
     run = folder / "run"
     retrieval = _make_retrieval(dataset, run, config)
     _make_ranking(dataset, retrieval, run, config)
@@ -114,7 +119,8 @@ def _make_retrieval(dataset: PreparedDataset, run: Path, config: ExperimentConfi
     spec = DataSpec.of(dataset, features)
     catalogue = Catalogue(features, encoder)
     model = RetrievalModel(catalogue, spec, config.retrieval)
-    model.item_tower.adapt(vectors, features.price[1:])
+    known = {column: table[1:] for column, table in features.vectors.items()}
+    model.item_tower.adapt(vectors, features.price[1:], known)
     model.build_weights()
     for seed, variable in enumerate(model.item_tower.variables + model.query_tower.variables):
         _shake(variable, seed)

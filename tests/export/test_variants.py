@@ -1,4 +1,4 @@
-"""Another shop: a trained BERT, items shown once only, and names that are no identifiers."""
+"""Another shop: a trained BERT, items shown once only, odd names, vectors of some items."""
 
 import numpy as np
 import pandas as pd
@@ -7,12 +7,24 @@ import tensorflow as tf
 
 from tests.export.asking import ask
 from tests.export.conftest import load
-from tests.export.shop import events_frame, make_run
+from tests.export.shop import events_frame, items_frame, make_run
+from tfrec.errors import UserError
+from tfrec.export.bundle import Bundle
 from tfrec.export.exporter import export_run
 from tfrec.export.refresh import refresh_index
 from tfrec.training.loading import TrainedRun
 
 NAMES = {"purchase": "add to cart", "return": "zurück"}
+SOUND = "sound / 音"
+
+
+def items_with_vectors():
+    """The shop's items; a third has a picture, half a sound."""
+    vectors = np.random.default_rng(8).normal(size=(12, 3)).astype(np.float32)
+    return items_frame().assign(
+        image_embedding=[list(row) if place % 3 else None for place, row in enumerate(vectors)],
+        **{SOUND: [[1.0, float(place)] if place % 2 else None for place in range(12)]},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +34,9 @@ def folder(tmp_path_factory):
     run = make_run(
         folder,
         events.assign(event=events["event"].map(NAMES)),
+        items_with_vectors(),
         data={
+            "vector_columns": ["image_embedding", SOUND],
             "context_columns": ["device type"],
             "purchase_event": NAMES["purchase"],
             "return_event": NAMES["return"],
@@ -78,16 +92,69 @@ def test_search_reads_queries_with_the_trained_bert(signatures, folder):
     np.testing.assert_allclose(answer["score"][0, 0], 1.0, atol=1e-5)
 
 
+def described(items, **vectors):
+    """Inputs of `embed_item` for rows of an item table."""
+    texts = {
+        name: tf.constant(items[name].tolist())
+        for name in ("title", "description", "brand", "categories")
+    }
+    return {**texts, "price": tf.constant(items["price"], tf.float32), **vectors}
+
+
+def test_vectors_are_inputs_of_described_products(signatures, folder):
+    embed = signatures["retrieval"]["embed_item"]
+    items = items_with_vectors()
+    both = {"image_embedding": 3, "sound____": 2}
+    given = {
+        name: tf.constant([[0.0] * size if row is None else row for row in items[column]])
+        for (name, size), column in zip(both.items(), ["image_embedding", SOUND], strict=True)
+    }
+    answer = ask(embed, described(items, **given))["embedding"]
+    model = TrainedRun.open(folder / "run").retrieval
+    features = model.catalogue.all_features()
+    features["id"] = tf.zeros_like(features["id"])
+    np.testing.assert_allclose(answer, model.item_tower(features)[1:], atol=1e-4)
+    nothing = {name: tf.zeros([12, size]) for name, size in both.items()}
+    unseen = ask(embed, described(items, **nothing))["embedding"]
+    moved = np.abs(unseen - answer).max(axis=1) > 1e-3
+    has = items[["image_embedding", SOUND]].notna().any(axis=1)
+    assert moved.tolist() == has.tolist()
+    # What is not finite is absent, too, as clients may send it.
+    odd = {name: tf.fill([12, size], np.float32("nan")) for name, size in both.items()}
+    np.testing.assert_array_equal(ask(embed, described(items, **odd))["embedding"], unseen)
+
+
 def test_a_refresh_without_the_run_reads_new_texts_with_the_trained_bert(folder, tmp_path):
     for gone in ("run", "data"):
         (folder / gone).rename(tmp_path / gone)
     items = tmp_path / "items.csv"
-    pd.DataFrame({"item_id": ["n"], "title": ["blue usb shade"]}).to_csv(items, index=False)
+    pd.DataFrame(
+        {
+            "item_id": ["n", "bare", "item-00", "cut", "odd"],
+            "title": ["blue usb shade", "blue usb shade", "", "x", "y"],
+            "image_embedding": ["[1, 2, 3]", "", "[3, 2, 1]", "[1, 2]", "[1, 2, NaN]"],
+        }
+    ).to_csv(items, index=False)
     refreshed = refresh_index(folder / "models", items)
-    assert refreshed.encoded == 1
+    assert refreshed.encoded == 1 and (refreshed.new, refreshed.changed) == (2, 1)
+    assert refreshed.rejected == {
+        "not_finite:image_embedding": 1,
+        "wrong_length:image_embedding": 1,
+    }
     retrieval = load(folder / "models" / "retrieval").signatures
+    # Asked for by their descriptions, which differ in the picture alone.
+    like = ask(retrieval["similar"], {"item_id": tf.constant(["n", "bare"])})
+    assert np.abs(like["score"][0] - like["score"][1]).max() > 1e-4
+    table = Bundle.open(folder / "models").items().set_index("item_id")["image_embedding"]
+    assert table["n"].tolist() == [1, 2, 3] and table["bare"] is None
+    assert table["item-00"].tolist() == [3, 2, 1] and table["item-01"] is not None
     request = history([""], [""])
     del request["exclude_item_id"]
     answer = ask(retrieval["search"], request | {"query": tf.constant(["blue usb shade"])})
-    assert answer["item_id"][0, 0] == "n"
-    np.testing.assert_allclose(answer["score"][0, 0], 1.0, atol=1e-5)
+    assert set(answer["item_id"][0, :2]) == {"n", "bare"}
+    np.testing.assert_allclose(answer["score"][0, :2], 1.0, atol=1e-5)
+    pd.DataFrame({"item_id": ["m"], "title": ["lamp"], "image_embedding": ["[1, 2, 3, 4]"]}).to_csv(
+        items, index=False
+    )
+    with pytest.raises(UserError, match=r"vectors of 4 numbers, but the models .* on 3"):
+        refresh_index(folder / "models", items)
