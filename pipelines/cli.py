@@ -114,6 +114,11 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
             "pipelines.feedback_labels",
             "Join recorded lists, impressions and events into training examples.",
         ),
+        Stage(
+            "feedback evaluate",
+            "pipelines.feedback_evaluate",
+            "Estimate from the event log what a run's models would earn.",
+        ),
     ),
     "Look inside": (
         Stage(

@@ -29,6 +29,7 @@ SPELLINGS = {
     "lineage": ["--models", "--state", "--json"],
     "launch forecast": ["--events", "--catalogue", "--items", "--out", "--config", "--json"],
     "feedback labels": ["--event-log", "--out", "--config", "--json"],
+    "feedback evaluate": ["--event-log", "--run", "--config", "--json"],
     "serve": ["--models", "--port", "--rest-port"],
     "recommend": ["--server", "--history", "-k", "--json"],
     "search": ["--server", "--query", "--category", "--price-from", "--price-to", "-k", "--json"],

@@ -8,7 +8,7 @@ import pandas as pd
 
 from tfrec.config import FeedbackConfig, SurfaceConfig
 from tfrec.feedback.examples import LABEL_PREFIX, FeedbackExamples
-from tfrec.feedback.exploration import shown_chances
+from tfrec.feedback.exploration import ranks_of, shown_chances
 from tfrec.feedback.joining import Joined, ShownList, join
 from tfrec.feedback.position_bias import Examination, estimate_examination, score_groups
 from tfrec.monitoring.live.event_log import LogLine
@@ -72,7 +72,7 @@ def make_examples(
 def _columns(config: FeedbackConfig) -> list[str]:
     return [
         "recommendation_id", "user", "time", "model_version", "variant",
-        "item_id", "position", "score", "propensity", "examination",
+        "item_id", "position", "score", "rank", "propensity", "examination",
         *[LABEL_PREFIX + event for event in config.events],
         "history_item_id", "history_event", "history_timestamp",
     ]  # fmt: skip
@@ -96,6 +96,7 @@ def _row(
         "item_id": names,
         "position": np.array([place for _, place in places], np.int32),
         "score": scores[index],
+        "rank": np.where(np.isnan(scores), -1, ranks_of(scores)).astype(np.int32)[index],
         "propensity": _propensities(shown, scores, surface)[index],
         "examination": np.ones(len(names), np.float32),
         **{

@@ -1,0 +1,100 @@
+"""Estimates from the event log what a run's models would earn before they go live."""
+
+import json
+from pathlib import Path
+
+import click
+
+from pipelines.options import (
+    config_option,
+    event_log_option,
+    moved_data_option,
+    trained_run_option,
+)
+from pipelines.running import run
+from tfrec.config import load_config
+from tfrec.errors import UserError
+
+
+@click.command()
+@event_log_option
+@trained_run_option
+@moved_data_option
+@config_option
+@click.option(
+    "--by-score",
+    is_flag=True,
+    help="The lists were ordered by their scores, but for display.exploration_share of the "
+    "configuration; without it the log must hold propensities.",
+)
+@click.option(
+    "--most-weight",
+    type=click.FloatRange(1.0),
+    default=1000.0,
+    show_default=True,
+    help="Largest weight of a place; larger ones are clipped.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
+def command(
+    event_log: Path,
+    run_folder: Path,
+    data: Path | None,
+    config: Path | None,
+    by_score: bool,
+    most_weight: float,
+    as_json: bool,
+) -> None:
+    """Estimate from the event log what a run's models would earn.
+
+    The configuration is that of the logged lists. The estimates are inverse propensity scores,
+    plain and self-normalised, and doubly robust, with intervals over shoppers and warnings where
+    the log cannot tell.
+    """
+    import numpy as np
+
+    from tfrec.feedback.comparison import compare_policies
+    from tfrec.feedback.labels import make_examples
+    from tfrec.feedback.reading import read_log
+    from tfrec.monitoring.live.event_log import IMPRESSION
+
+    settings = load_config(config)
+    lines, bad_lines = read_log(event_log)
+    if by_score:
+        # What is not on the screen is not looked at, so the chances of places account for it.
+        lines = [line for line in lines if line.event != IMPRESSION]
+    examples = make_examples(
+        lines, settings.feedback, settings.display, by_score=by_score, bad_lines=bad_lines
+    )
+    if not len(examples.table):
+        raise UserError(
+            f"no list of the event log {event_log} can be compared: "
+            f"{examples.outcomes('lists') or 'it has none'}"
+        )
+    # After the mistakes that can be said without TensorFlow, which takes seconds to import.
+    from tfrec.training.feedback_policy import orders_of_run
+    from tfrec.training.loading import TrainedRun
+
+    trained = TrainedRun.open(run_folder, data)
+    if trained.ranker is None:
+        raise UserError(
+            f"the run {run_folder} has no ranking model; train it with `tfrec train ranking`"
+        )
+    places = np.arange(1, settings.feedback.places + 1)
+    looks = examples.examination
+    comparison = compare_policies(
+        examples.table,
+        orders_of_run(trained, examples.table),
+        np.ones(len(places)) if looks is None else looks.at(places),
+        settings.display,
+        [event for event, count in examples.labels.items() if count],
+        by_score=by_score,
+        most_weight=most_weight,
+    )
+    if as_json:
+        click.echo(json.dumps(comparison.to_json(), ensure_ascii=False, indent=2, allow_nan=False))
+    else:
+        click.echo(repr(comparison))
+
+
+if __name__ == "__main__":
+    run(command)
