@@ -1,11 +1,12 @@
 """Columns of vectors: what is read, what is missing and what is rejected, each with a reason."""
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 from tests.data.shop import table_of
-from tfrec.data.vectors import read_vectors
+from tfrec.data.vectors import read_vectors, sizes_of_vectors, vector_matrix
 from tfrec.errors import UserError
 
 
@@ -81,3 +82,17 @@ def test_a_column_that_is_mostly_wrong_is_the_mistake():
 def test_a_column_without_any_vector():
     assert read(["", None]) == ([None, None], {})
     assert read(pa.array([None, None], pa.list_(pa.float32()))) == ([None, None], {})
+
+
+def test_sizes_and_matrices_of_an_item_table():
+    items = pd.DataFrame(
+        {
+            "image": [None, np.float32([1, 2]), None],
+            "audio": [None, np.float32([1, 2, 3]), np.float32([4, 5, 6])],
+            "smell": [None, None, None],
+        }
+    )
+    sizes = sizes_of_vectors(items, ["audio", "image", "smell", "nothing"])
+    assert sizes == {"audio": 3, "image": 2}
+    assert vector_matrix(items, "image", 2).tolist() == [[0, 0], [1, 2], [0, 0]]
+    assert vector_matrix(items, "nothing", 1).tolist() == [[0], [0], [0]]

@@ -10,6 +10,7 @@ from tests.monitoring.shop import (
     ITEMS,
     START,
     event_line,
+    items_frame,
     make_reference,
     ordinary_events,
     served_line,
@@ -100,6 +101,47 @@ class TestShifts:
         shift = item_shifts(reference.items, reference.items.events, live)["price"]
         assert shift.main[1] == pytest.approx(0.5, abs=0.06)
         assert shift.moved.endswith("→ 22.00")
+
+
+class TestVectorColumns:
+    """Half of the lamps and all dresses but one have a picture: lamps point up, dresses right."""
+
+    @pytest.fixture
+    def profile(self):
+        pictures = [
+            None if i % 4 == 0 or i == 1 else np.float32([i % 2, 1 - i % 2, 0.1 * (i % 3)])
+            for i in range(ITEMS)
+        ]
+        items = items_frame().assign(picture=pictures, nothing=None)
+        return ItemProfile.of(
+            items, vectors(), np.ones(ITEMS, int), None, ["picture", "nothing", "absent"]
+        )
+
+    def test_what_shoppers_look_at_moves_the_centroid(self, profile):
+        assert list(profile.columns) == ["picture"]
+        lamps = np.where(np.arange(ITEMS) % 2, 0, 1)
+        shifts = item_shifts(profile, profile.events, lamps)
+        assert shifts["picture_centroid"].main[1] > 1.0
+        # What has no picture says nothing of pictures.
+        bare = profile.events + 50 * ~profile.columns["picture"].any(axis=1)
+        assert item_shifts(profile, profile.events, bare)["picture_centroid"].main[1] < 1e-9
+
+    def test_the_share_with_a_picture(self, profile):
+        live = np.where(profile.columns["picture"].any(axis=1), 1, 0)
+        assert live.sum() == 29
+        shift = item_shifts(profile, profile.events, live)["picture_present"]
+        assert shift.moved == "without picture 28 % → 0 %, with picture 72 % → 100 %"
+
+    def test_it_survives_writing_and_reading(self, profile, tmp_path):
+        profile.write(tmp_path / "items.parquet")
+        again = ItemProfile.read(tmp_path / "items.parquet")
+        np.testing.assert_array_equal(again.columns["picture"], profile.columns["picture"])
+
+    def test_without_any_there_is_no_feature(self, reference):
+        shifts = item_shifts(reference.items, reference.items.events, reference.items.events)
+        assert not reference.items.columns and set(shifts) == {
+            *("item", "topic", "popularity", "centroid", "price")
+        }
 
 
 class TestReference:

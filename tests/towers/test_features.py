@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tfrec.towers.features import ItemFeatures, sizes_of_vectors
+from tfrec.towers.features import ItemFeatures
 
 
 def table():
@@ -43,12 +43,6 @@ def test_columns_that_hold_nothing():
 def test_a_vector_for_every_item():
     with pytest.raises(ValueError, match="Received: 2 rows for 3 items"):
         ItemFeatures.build(table(), np.zeros((2, 2)), {})
-
-
-def test_sizes_of_columns_that_any_item_has():
-    items = table().assign(audio=[None, [1.0, 2.0, 3.0], None], smell=None)
-    columns = ["audio", "image_embedding", "smell", "nothing"]
-    assert sizes_of_vectors(items, columns) == {"audio": 3, "image_embedding": 2}
 
 
 def test_a_vector_of_another_size():

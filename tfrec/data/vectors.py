@@ -1,9 +1,11 @@
 """Columns with one vector an item: what a model said of its picture, its sound or the like."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -49,6 +51,35 @@ def read_vectors(table: Table, name: str) -> list[np.ndarray | None]:
     for code, reason in _REASONS.items():
         table.reject(wrong == code, f"{reason}:{name}")
     return [None if wrong[i] else vector for i, vector in enumerate(rows)]
+
+
+def sizes_of_vectors(items: pd.DataFrame, columns: Iterable[str]) -> dict[str, int]:
+    """Returns the size of the vectors of each of `columns` in which any item has one.
+
+    Args:
+        items: an item table, which may lack columns.
+        columns: names.
+    """
+    present = {column: items[column].dropna() for column in columns if column in items}
+    return {column: len(vectors.iloc[0]) for column, vectors in present.items() if len(vectors)}
+
+
+def vector_matrix(items: pd.DataFrame, column: str, size: int) -> np.ndarray:
+    """Returns the vectors of an item table, float32 `[num_items, size]`; zeros for none.
+
+    Raises:
+        ValueError: if a vector has another size.
+    """
+    matrix = np.zeros((len(items), size), np.float32)
+    for row, vector in enumerate(items.get(column, ())):
+        if vector is not None:
+            if len(vector) != size:
+                raise ValueError(
+                    f"vectors of `{column}` should have {size} numbers. Received: one of "
+                    f"{len(vector)}"
+                )
+            matrix[row] = vector
+    return matrix
 
 
 def _is_number(kind: pa.DataType) -> bool:

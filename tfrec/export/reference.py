@@ -54,6 +54,7 @@ def reference_of(run: TrainedRun, config: ExperimentConfig) -> Reference:
         run.text_vectors,
         counts,
         np.bincount(items[shown], minlength=dataset.num_items + 1)[1:],
+        run.retrieval.spec.vector_sizes,
     )
     statistics = ReferenceStatistics(
         first=int(timestamp.min()) if last else None,
@@ -88,6 +89,7 @@ def carried_over(bundle: Bundle, merged: MergedItems, vectors: np.ndarray) -> Re
         vectors,
         np.pad(before.items.events, (0, new)),
         np.pad(before.items.served, (0, new)),
+        before.items.columns,
     )
     return Reference(before.statistics, profile)
 

@@ -1,12 +1,12 @@
 """What the item tower knows of every item, as arrays with one row an item."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from tfrec.data.dataset import VALUES_SUFFIX, PreparedDataset
+from tfrec.data.vectors import sizes_of_vectors, vector_matrix
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class ItemFeatures:
             vocabularies=vocabularies,
             price=_with_padding_row(items["price"].to_numpy(np.float32), fill=np.nan),
             vectors={
-                column: _vector_matrix(items, column, size)
+                column: _with_padding_row(vector_matrix(items, column, size))
                 for column, size in (vector_sizes or {}).items()
             },
         )
@@ -100,12 +100,6 @@ class ItemFeatures:
         return cls.build(dataset.items, text_vectors, vocabularies, vector_sizes)
 
 
-def sizes_of_vectors(items: pd.DataFrame, columns: Iterable[str]) -> dict[str, int]:
-    """Returns the size of the vectors of each of `columns` in which any item has one."""
-    present = {column: items[column].dropna() for column in columns if column in items}
-    return {column: len(vectors.iloc[0]) for column, vectors in present.items() if len(vectors)}
-
-
 def _category_indices(values: pd.Series, vocabulary: list[str]) -> np.ndarray:
     index = {name: position for position, name in enumerate(vocabulary) if position}
     known = [[index[value] for value in row if value in index] for row in values]
@@ -118,18 +112,3 @@ def _category_indices(values: pd.Series, vocabulary: list[str]) -> np.ndarray:
 def _with_padding_row(values: np.ndarray, fill: float = 0.0) -> np.ndarray:
     first = np.full((1, *values.shape[1:]), fill, dtype=np.float32)
     return np.concatenate([first, values.astype(np.float32)])
-
-
-def _vector_matrix(items: pd.DataFrame, column: str, size: int) -> np.ndarray:
-    matrix = np.zeros((len(items) + 1, size), np.float32)
-    if column in items:
-        for row, vector in enumerate(items[column], start=1):
-            if vector is not None:
-                matrix[row] = _of_size(vector, size)
-    return matrix
-
-
-def _of_size(vector: np.ndarray, size: int) -> np.ndarray:
-    if len(vector) != size:
-        raise ValueError(f"vectors should have {size} numbers. Received: one of {len(vector)}")
-    return vector

@@ -1,17 +1,19 @@
 """What is known of every item when a model is exported, so that traffic can be described."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from tfrec.data.vectors import sizes_of_vectors, vector_matrix
 from tfrec.monitoring.drift.topics import find_topics
 
 DIMENSIONS = 32
 POPULARITY_GROUPS = ("top 20 %", "20 to 50 %", "50 to 80 %", "last 20 %", "without events")
+_COLUMN = "vector of "
 _POPULARITY_BOUNDS = (0.2, 0.5, 0.8, 1.0)
 HEAD_ITEMS = 200
 
@@ -30,6 +32,8 @@ class ItemProfile:
         events: int `[n]`, how often shoppers did something with each in the reference period.
         served: int `[n]`, how often the exported models showed each to the shoppers they were
             tried on; all zero where that is not known.
+        columns: float32 `[n, d]` a vector column, such as `image_embedding`: the first principal
+            components of the vectors; zeros for items without one.
     """
 
     item_ids: np.ndarray
@@ -40,6 +44,7 @@ class ItemProfile:
     vectors: np.ndarray
     events: np.ndarray
     served: np.ndarray
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -48,6 +53,7 @@ class ItemProfile:
         vectors: np.ndarray,
         events: np.ndarray,
         served: np.ndarray | None = None,
+        columns: Iterable[str] = (),
     ) -> "ItemProfile":
         """Describes a catalogue.
 
@@ -56,6 +62,7 @@ class ItemProfile:
             vectors: float `[n, dimension]`, such as the items' text vectors.
             events: int `[n]`, events of each item in the reference period.
             served: int `[n]`, places that each was shown at.
+            columns: vector columns of the table, where items have any.
         """
         vectors = principal_components(vectors, DIMENSIONS)
         topic, topics = find_topics(vectors, items["title"].tolist())
@@ -68,6 +75,10 @@ class ItemProfile:
             vectors,
             np.asarray(events, np.int64),
             np.zeros(len(items), np.int64) if served is None else np.asarray(served, np.int64),
+            {
+                column: _components_of_present(vector_matrix(items, column, size))
+                for column, size in sizes_of_vectors(items, columns).items()
+            },
         )
 
     def __len__(self) -> int:
@@ -118,6 +129,7 @@ class ItemProfile:
                 "vector": list(self.vectors.astype(np.float32)),
                 "events": self.events,
                 "served": self.served,
+                **{f"{_COLUMN}{name}": list(values) for name, values in self.columns.items()},
             }
         )
         frame.to_parquet(path, index=False)
@@ -136,7 +148,22 @@ class ItemProfile:
             np.stack(frame["vector"].tolist()),
             frame["events"].to_numpy(np.int64),
             frame["served"].to_numpy(np.int64),
+            {
+                name.removeprefix(_COLUMN): np.stack(frame[name].tolist())
+                for name in frame
+                if name.startswith(_COLUMN)
+            },
         )
+
+
+def _components_of_present(vectors: np.ndarray) -> np.ndarray:
+    """Returns float32 `[n, d]`: components of the vectors that are there, zeros for the others."""
+    present = vectors.any(axis=1)
+    length = np.linalg.norm(vectors[present], axis=1, keepdims=True)
+    found = principal_components(vectors[present] / length, DIMENSIONS)
+    components = np.zeros((len(vectors), found.shape[1]), np.float32)
+    components[present] = found
+    return components
 
 
 def principal_components(vectors: np.ndarray, dimensions: int) -> np.ndarray:

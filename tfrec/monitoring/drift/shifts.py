@@ -49,7 +49,9 @@ def item_shifts(profile: ItemProfile, reference: np.ndarray, live: np.ndarray) -
     Returns:
         Shifts of `topic`, `price` and `centroid` (of the items' vectors); and of `item` (the most
         popular ones each, the others together) and `popularity`, both among the items that the
-        reference has: a share that was zero would outweigh all else in them.
+        reference has: a share that was zero would outweigh all else in them. Of a vector column
+        such as `image_embedding` also `image_embedding_centroid`, among the items that have a
+        vector, and `image_embedding_present`, how many events are about these.
     """
     head = profile.head
     old = np.where(reference > 0, live, 0)
@@ -70,6 +72,15 @@ def item_shifts(profile: ItemProfile, reference: np.ndarray, live: np.ndarray) -
                 *(_median(profile.prices, counts) for counts in (reference, live))
             ),
         )
+    for column, values in profile.columns.items():
+        has = values.any(axis=1)
+        shifts[f"{column}_centroid"] = Shift(
+            {"shift": centroid_shift(values, reference * has, live * has)},
+            _moved(profile.titles, reference * has, live * has),
+        )
+        if not has.all():
+            names = (f"without {column}", f"with {column}")
+            shifts[f"{column}_present"] = _of_groups(has.astype(int), names, reference, live)
     return shifts
 
 
@@ -138,7 +149,8 @@ def _moved(names: Sequence[str] | np.ndarray, reference: np.ndarray, live: np.nd
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
+    # With two digits, all would be 1e+02 %.
+    return f"{100 * share:.0f} %" if share >= 0.995 else f"{100 * share:.2g} %"
 
 
 def _median(values: np.ndarray, counts: np.ndarray) -> float:
