@@ -5,7 +5,7 @@
 The shoppers are those of the test period of whom the log before it knows nothing. Their first 0, 1,
 2, 3 and 5 events are the history; what they chose after the first five are the targets, the same
 for all lengths. The full catalogue but for the history is ranked, equal scores count against the
-model.
+model. Before the first event both models show the opening of the run's surfaces, where it has one.
 """
 
 from pathlib import Path
@@ -27,6 +27,7 @@ from tfrec.evaluation.tuning import tune_popularity, tuning_cases
 from tfrec.files import write_json
 from tfrec.models.scorers import RetrievalScorer, TwoStageScorer
 from tfrec.training.loading import TrainedRun
+from tfrec.training.surfaces import SURFACES, Surfaces
 
 LENGTHS = (0, 1, 2, 3, 5)
 CUTOFF = 10
@@ -42,11 +43,13 @@ def main(run_folder: Path, data: Path | None, json_path: Path | None) -> None:
     dataset = run.dataset
     config = EvaluationConfig(repeats="exclude")
     days = tune_popularity(dataset, tuning_cases(dataset, config, seed=run.config.seed))
+    surfaces = Surfaces.find(run_folder / SURFACES, run.retrieval)
+    opening = None if surfaces is None or surfaces.opening is None else surfaces.opening.values
     scorers: list[Scorer] = [
         Popularity.fit(dataset, days=days, before="test"),
-        RetrievalScorer(run.retrieval),
+        RetrievalScorer(run.retrieval, opening),
     ]
-    recommender = run.recommender()
+    recommender = run.recommender(opening=opening)
     if recommender is not None:
         scorers.append(TwoStageScorer(recommender, hide_history=True))
     figures: dict[str, dict[str, list[float]]] = {scorer.name: {} for scorer in scorers}

@@ -19,11 +19,22 @@ from tfrec.errors import UserError
 from tfrec.export.exporter import export_run
 from tfrec.export.refresh import refresh_index
 from tfrec.export.retrieval import TASTE
-from tfrec.training.surfaces import FITTED, SURFACES, run_surfaces
+from tfrec.surfaces.campaign import FEATURES, CampaignTables
+from tfrec.surfaces.groups import groups_of_all
+from tfrec.training.loading import TrainedRun
+from tfrec.training.surfaces import CAMPAIGN, FITTED, SURFACES, Surfaces, run_surfaces
 
 IDS = items_frame()["item_id"].tolist()
 # What is bought together: three sets of four products, and the one product that all have.
 SETS = [IDS[0:4], IDS[4:8], IDS[8:12]]
+KINDS = ["for_you", "because_of", "buy_again", "trending", "new_for_you"]
+
+CAMPAIGNS = CampaignTables(
+    weights=np.linspace(-0.2, 0.2, len(FEATURES)).astype(np.float32),
+    centre=np.array(0.5, np.float32),
+    log_recent=np.log(np.full(len(IDS) + 1, 0.1, np.float32)),
+    days=np.array(30),
+)
 
 
 def orders_frame() -> pd.DataFrame:
@@ -50,6 +61,9 @@ def fitted_run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def exported(fitted_run, tmp_path_factory):
     models = tmp_path_factory.mktemp("surfaces") / "models"
+    # Twelve titles make no themes; any weights show that all inputs count.
+    assert not (fitted_run[0] / SURFACES / CAMPAIGN).exists()
+    CAMPAIGNS.save(fitted_run[0] / SURFACES / CAMPAIGN)
     export_run(fitted_run[0], models)
     return models
 
@@ -204,6 +218,142 @@ def test_the_answer_in_this_process_is_the_same(fitted_run, cart):
         recommender.cart("item-01")
 
 
+def asked(*rows, excluded=""):
+    """Returns the inputs of a request about histories, with what must not be shown."""
+    return {**history(list(rows)), "exclude_item_id": np.array([[excluded]] * len(rows))}
+
+
+def now(*moments):
+    return {"now": np.array(moments, np.int64)}
+
+
+@pytest.fixture(scope="module")
+def retrieval(exported):
+    return load(exported / "retrieval").signatures
+
+
+@pytest.fixture(scope="module")
+def home_page(exported):
+    return load(exported / "recommender").signatures["home_page"]
+
+
+HISTORIES = ([IDS[0], IDS[1], IDS[0]], ["", "", ""], [IDS[4], "unknown", IDS[5]])
+
+
+def test_no_product_stands_twice_on_a_home_page(home_page):
+    pages = ask(home_page, asked(*HISTORIES, excluded=IDS[2]), now(0, 0, 0))
+    assert pages["shelf"].tolist() == [KINDS] * 3
+    for row in range(3):
+        shown = pages["item_id"][row][pages["item_id"][row] != ""].tolist()
+        assert shown and len(set(shown)) == len(shown)
+        assert not {SOLD_OUT, IDS[2]} & set(shown)
+        left_out = pages["state"][row] == "left_out"
+        assert (left_out == (pages["item_id"][row] == "").all(axis=1)).all()
+    # The shelf that is because of something says of what; nobody who did nothing has it.
+    because = KINDS.index("because_of")
+    assert [pages["reason_item_id"][row, because] for row in (0, 2)] == [IDS[0], IDS[5]]
+    assert pages["state"][1, because] == pages["state"][1, KINDS.index("buy_again")] == "left_out"
+    assert (np.delete(pages["reason_item_id"], because, axis=1) == "").all()
+
+
+def test_the_first_shelf_is_what_is_recommended(exported, home_page):
+    request = asked(*HISTORIES)
+    recommended = load(exported / "recommender").signatures["serving_default"]
+    first = ask(home_page, request, now(0, 0, 0))["item_id"][:, 0, :5]
+    assert first.tolist() == ask(recommended, request)["item_id"].tolist()
+
+
+def test_rows_of_a_batch_of_pages_do_not_touch_each_other(home_page):
+    together = ask(home_page, asked(*HISTORIES), now(0, 0, 0))
+    for row, items in enumerate(HISTORIES):
+        alone = ask(home_page, asked(items), now(0))
+        assert together["item_id"][row].tolist() == alone["item_id"][0].tolist()
+
+
+def test_a_shopper_with_a_hundred_thousand_events_has_a_page(home_page, retrieval):
+    events = [IDS[place % 12] for place in range(100_000)]
+    page = ask(home_page, asked(events), now(0))
+    shown = page["item_id"][page["item_id"] != ""]
+    assert len(shown) and len(set(shown.tolist())) == len(shown)
+    again = ask(retrieval["buy_again"], asked(events), now(0))
+    assert all(again["item_id"][0]) and np.isfinite(again["score"]).all()
+    # Who knows every kind of product is shown no other.
+    assert not any(ask(retrieval["other_categories"], asked(events))["item_id"][0])
+
+
+def test_what_is_bought_again_was_bought(retrieval):
+    signature = retrieval["buy_again"]
+    items = [[IDS[0], IDS[5], IDS[0], IDS[5]]]
+    days = [[START + day * DAY for day in (0, 3, 20, 90)]]
+    inputs = {**history(items, timestamps=days), "exclude_item_id": np.array([[""]])}
+    answer = ask(signature, inputs, now(START + 100 * DAY))
+    assert set(answer["item_id"][0]) == {IDS[0], IDS[5], ""}
+    chances = answer["score"][0][:2]
+    assert np.all(np.diff(chances) <= 0) and np.all((chances > 0) & (chances < 1))
+    assert (answer["score"][0][2:] == 0).all()
+    first = answer["item_id"][0].tolist().index(IDS[0])
+    due = answer["interval_days"][0] - answer["due_in_days"][0]
+    assert due[first] == pytest.approx(80, abs=0.01)
+    # Later it is longer ago, and nothing is bought again by who has bought nothing.
+    later = ask(signature, inputs, now(START + 110 * DAY))
+    place = later["item_id"][0].tolist().index(IDS[0])
+    passed = answer["due_in_days"][0][first] - later["due_in_days"][0][place]
+    assert passed == pytest.approx(10, abs=0.01)
+    assert not any(ask(signature, asked([""]), now(0))["item_id"][0])
+    hidden = ask(signature, asked([IDS[0]], excluded=IDS[0]), now(0))
+    assert not any(hidden["item_id"][0])
+
+
+def test_other_categories_are_others(retrieval, fitted_run):
+    run = TrainedRun.open(fitted_run[0])
+    known = Surfaces.find(fitted_run[0] / SURFACES, run.retrieval).shelves.group
+    assert len(set(known.tolist())) > 2
+    kinds = groups_of_all(known, run.retrieval.catalogue.text.numpy()[1:])
+    group = dict(zip(["", *IDS], kinds.tolist(), strict=True))
+    answer = ask(retrieval["other_categories"], asked([IDS[0]], [IDS[1]], [""]))
+    for row, item in enumerate((IDS[0], IDS[1])):
+        shown = answer["item_id"][row][answer["item_id"][row] != ""]
+        assert len(shown) and group[item] not in {group[other] for other in shown}
+    assert all(answer["item_id"][2])
+
+
+def test_every_text_has_a_probability_of_its_own(retrieval):
+    signature = retrieval["campaign"]
+    creatives = np.array([["red dress", "blue lamp"], ["🎄", "blue lamp"]])
+    request = history([HISTORIES[0], [""]])
+    found = ask(signature, request, {"creative": creatives}, now(0, 0))["probability"]
+    assert found.shape == (2, 2) and np.all((found > 0) & (found < 1))
+    assert found[0, 0] != found[0, 1] != found[1, 1]
+    # What one text has does not depend on the others, nor on how they are cut.
+    alone = ask(signature, history([HISTORIES[0]]), {"creative": creatives[:1, 1:]}, now(0))
+    np.testing.assert_allclose(alone["probability"], found[:1, 1:], rtol=1e-4)
+    long = "blue lamp " + "x" * 300
+    cut = np.array([[long + "usb" * 3000, long[:256]]])
+    same = ask(signature, history([HISTORIES[0]]), {"creative": cut}, now(0))["probability"]
+    assert same[0, 0] == same[0, 1]
+
+
+def test_similar_leaves_out_the_item_and_unknown_items_have_none(retrieval):
+    answer = ask(retrieval["similar"], {"item_id": np.array([IDS[0], "unknown"])})
+    assert IDS[0] not in answer["item_id"][0] and all(answer["item_id"][0])
+    assert SOLD_OUT not in answer["item_id"][0]
+    assert not any(answer["item_id"][1])
+
+
+def test_without_a_history_what_sells_is_shown_in_both_models(exported, fitted_run):
+    run = TrainedRun.open(fitted_run[0])
+    values = Surfaces.find(fitted_run[0] / SURFACES, run.retrieval).opening.values
+    order = [IDS[item - 1] for item in np.argsort(-values[1:]) + 1]
+    wanted = [item for item in order if item not in (SOLD_OUT, order[0])][:5]
+    for model in ("retrieval", "recommender"):
+        signature = load(exported / model).signatures["serving_default"]
+        answer = ask(signature, asked([""], excluded=order[0]))
+        assert answer["item_id"][0].tolist() == wanted
+        assert np.all(np.diff(answer["score"][0]) < 0)
+        # From the first event on the models decide.
+        assert ask(signature, asked([IDS[7]]))["item_id"][0].tolist() != order[:5]
+
+
 def test_a_refresh_keeps_the_surfaces_and_lets_new_products_in(exported, cart, tmp_path):
     refresh_index(exported, write(tmp_path))
     after = load(exported / "retrieval").signatures["cart"]
@@ -212,6 +362,12 @@ def test_a_refresh_keeps_the_surfaces_and_lets_new_products_in(exported, cart, t
     known = [item for item in refreshed["item_id"][0] if item in IDS]
     assert set(known[:2]) == set(before["item_id"][0][:2])
     assert all(ask(after, basket(["new-1"]))["item_id"][0])
+    # A product without a purchase has products like it, and is new and of the kind of its like.
+    signatures = load(exported / "retrieval").signatures
+    assert all(ask(signatures["similar"], {"item_id": np.array(["new-1"])})["item_id"][0])
+    page = load(exported / "recommender").signatures["home_page"]
+    shown = ask(page, asked(["new-1"]), now(0))["item_id"][0]
+    assert "new-1" not in shown and (shown != "").any()
 
 
 def test_a_run_without_surfaces_has_no_cart(run_folder, signatures):
@@ -224,7 +380,7 @@ def test_a_log_without_orders_has_a_search_and_no_cart(run_folder, tmp_path, cap
     run = tmp_path / "run"
     shutil.copytree(run_folder, run)
     _, metrics = run_surfaces(run)
-    assert set(metrics) == {"search_recall@10"}
+    assert not {name for name in metrics if name.startswith("cart")}
     assert "no cart: the data set" in capsys.readouterr().err
     with pytest.raises(UserError, match="no surface `cart`"):
         tfrec.Recommender.load(run).cart(["item-01"])

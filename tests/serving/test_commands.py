@@ -71,6 +71,27 @@ def test_options_of_recommend_reach_the_model(tfrec, server):
     assert [row["item_id"] for row in json.loads(result.stdout)] == ["A2", "B2"]
 
 
+def test_home_prints_its_shelves(tfrec, server):
+    result = tfrec("home", "--server", server.address, "--history", "zz,A2", "--now", "5")
+    assert result.returncode == 0, result.stderr
+    titles = [line.strip() for line in result.stdout.splitlines() if line.strip()]
+    assert titles[0] == "For you" and "Because of blue mug" in titles
+    assert result.stderr.splitlines() == [
+        "note: not in the catalogue, and skipped: zz",
+        "note: the last 1 of because_of fill gaps",
+        "note: the shelf buy_again is left out",
+    ]
+    page = json.loads(tfrec("home", "--server", server.address, "--history", "A2", "--json").stdout)
+    assert [(shelf["shelf"], shelf["state"], shelf["fillers"]) for shelf in page] == [
+        ("for_you", "full", 0),
+        ("because_of", "filled", 1),
+        ("buy_again", "left_out", 0),
+    ]
+    assert page[1]["reason_item_id"] == "A2" and page[1]["items"][0]["title"] == "red plate"
+    wrong = tfrec("home", "--server", server.address, "--history", "A2", "--timestamps", "now")
+    refused(wrong, "--timestamps should be whole seconds, not 'now'")
+
+
 def test_a_new_shopper_has_an_empty_history(tfrec, server):
     result = tfrec("recommend", "--server", server.address, "--history", "", "-k", "1", "--json")
     assert [row["item_id"] for row in json.loads(result.stdout)] == ["A1"]

@@ -23,6 +23,7 @@ HISTORY = {
     "history_timestamp": tf.TensorSpec([None, None], tf.int64),
 }
 EXCLUDE = {"exclude_item_id": STRING_ROWS}
+NOW = {"now": tf.TensorSpec([None], tf.int64)}
 CONTEXT = {"context_country": STRINGS}
 
 
@@ -113,6 +114,22 @@ def save_retrieval(folder: Path, offset: float = 0.0, vocabulary: Path | None = 
         hidden = tf.concat([basket, inputs["exclude_item_id"]], 1)
         return model.top(model.scores(basket, hidden))
 
+    @signature({**HISTORY, **EXCLUDE, **CONTEXT, **NOW})
+    def buy_again(inputs):
+        answer = model.top(model.scores(inputs["history_item_id"], inputs["exclude_item_id"]))
+        days = tf.cast(inputs["now"], tf.float32)[:, tf.newaxis] + tf.range(K, dtype=tf.float32)
+        return {**answer, "interval_days": days + 0.5, "due_in_days": -days}
+
+    @signature({**HISTORY, **EXCLUDE, **CONTEXT})
+    def other_categories(inputs):
+        return model.top(-model.scores(inputs["history_item_id"]))
+
+    @signature({**HISTORY, **CONTEXT, **NOW, "creative": STRING_ROWS})
+    def campaign(inputs):
+        # One hundredth a letter, and more the later it is.
+        letters = tf.cast(tf.strings.length(inputs["creative"], "UTF8_CHAR"), tf.float32)
+        return {"probability": letters / 100 + tf.cast(inputs["now"], tf.float32)[:, tf.newaxis]}
+
     @signature({"query": STRINGS, **HISTORY, **CONTEXT})
     def search(inputs):
         # One point a letter of the query's first word in the title's first letters; enough here.
@@ -166,6 +183,9 @@ def save_retrieval(folder: Path, offset: float = 0.0, vocabulary: Path | None = 
         serving_default=default,
         similar=similar,
         cart=cart,
+        buy_again=buy_again,
+        other_categories=other_categories,
+        campaign=campaign,
         search=search,
         filtered_search=filtered_search,
         embed_query=embed_query,
@@ -203,7 +223,32 @@ def save_recommender(folder: Path, offset: float = 0.0) -> None:
             "reason_item_id": tf.repeat(last[:, tf.newaxis], K, axis=1),
         }
 
-    save(model, folder, serving_default=default)
+    @signature(HISTORY | EXCLUDE | CONTEXT | NOW)
+    def home_page(inputs):
+        """Three shelves of two places: the best, one with a gap filled, and one left out."""
+        history = inputs["history_item_id"]
+        answer = model.top(model.scores(history, inputs["exclude_item_id"]))
+        batch = tf.shape(history)[0]
+
+        def rows(*values):
+            return tf.tile(
+                tf.constant([values]), [batch, *[1] * tf.constant([values]).shape[1:].rank]
+            )
+
+        last = tf.where(model.rows(history)[:, -1:] > 0, history[:, -1:], "")
+        none = tf.fill([batch, 2], "")
+        ids = tf.concat([answer["item_id"], none], axis=1)
+        scores = tf.concat([answer["score"], tf.zeros([batch, 2])], axis=1)
+        return {
+            "item_id": tf.reshape(ids, [batch, 3, 2]),
+            "score": tf.reshape(scores, [batch, 3, 2]),
+            "filler": rows([False, False], [False, True], [False, False]),
+            "shelf": rows("for_you", "because_of", "buy_again"),
+            "state": rows("full", "filled", "left_out"),
+            "reason_item_id": tf.concat([none[:, :1], last, none[:, :1]], axis=1),
+        }
+
+    save(model, folder, serving_default=default, home_page=home_page)
 
 
 def save(model: tf.Module, folder: Path, **functions) -> None:

@@ -72,6 +72,46 @@ QUESTIONS = {
             {"basket_item_id": [["A1", "zz"]], "exclude_item_id": [["B1"]]},
         ),
     ),
+    "home": (
+        lambda client: client.home(
+            HISTORY, EVENTS, TIMES, now=99, exclude=["C1"], context={"country": "France"}
+        ),
+        (
+            "recommender",
+            "home_page",
+            SHOPPER | {"exclude_item_id": [["C1"]], "now": np.array([99], np.int64)},
+        ),
+    ),
+    "buy again": (
+        lambda client: client.buy_again(HISTORY, EVENTS, TIMES, titles=False),
+        (
+            "retrieval",
+            "buy_again",
+            HISTORY_INPUTS
+            | {"exclude_item_id": [[""]], "now": np.array([0], np.int64), "context_country": [""]},
+        ),
+    ),
+    "other categories": (
+        lambda client: client.other_categories(HISTORY, EVENTS, TIMES, titles=False),
+        (
+            "retrieval",
+            "other_categories",
+            HISTORY_INPUTS | {"exclude_item_id": [[""]], "context_country": [""]},
+        ),
+    ),
+    "campaign": (
+        lambda client: client.campaign(["red mugs", "Käse"], HISTORY, EVENTS, TIMES),
+        (
+            "retrieval",
+            "campaign",
+            HISTORY_INPUTS
+            | {
+                "creative": [["red mugs", "Käse"]],
+                "now": np.array([0], np.int64),
+                "context_country": [""],
+            },
+        ),
+    ),
     "rank": (
         lambda client: client.rank(HISTORY, ["C1", "A2"], EVENTS, TIMES),
         (
