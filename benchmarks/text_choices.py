@@ -1,0 +1,164 @@
+"""Compares the ways to use texts in retrieval, in one table: which BERT, what trains, how it joins.
+
+    python -m benchmarks.text_choices --data DIR --config YAML --out DIR
+        [--rows fusion --rows policy --rows bert] [--split valid] [--seed 42]
+
+`fusion`: how an item's text and its id become one vector, with the frozen BERT. `policy`: what of
+the BERT trains along. `bert`: which frozen BERT reads the texts: the one of the configuration, and
+those that the steps of `tfrec train text` make of it. Every row is a training of `tfrec train
+retrieval` with one setting changed; "rare" counts only targets that training has seen at most
+four times. What a stopped run had finished is kept. Settings are chosen on `valid`; look at `test`
+once.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+
+from pipelines.console import table_console
+from tfrec.config import change_config, dump_config, load_config
+from tfrec.files import read_json, write_json
+
+RARE = 4
+"""Most events in training of an item that counts as rare."""
+CUTOFF = 10
+FUSIONS = {
+    "id only": "id",
+    "text only": "text",
+    "id, started from text": "id_from_text",
+    "text + id": "sum",
+    "concatenation": "concatenate",
+    "gate": "gate",
+}
+POLICIES = ("top-n", "lora", "adapter", "full")
+BERT_LEARNING_RATE = 2e-5
+SIDE_LEARNING_RATE = 5e-4
+"""Of low-rank updates and adapters, which start from nothing."""
+STEPS = {
+    "masked": ["masked"],
+    "contrastive": ["contrastive"],
+    "masked, contrastive": ["masked", "contrastive"],
+    "contrastive, distilled": ["contrastive", "distil"],
+}
+
+
+@click.command()
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Prepared data set.")
+@click.option("--config", required=True, type=click.Path(path_type=Path), help="Configuration.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the runs.")
+@click.option(
+    "--rows",
+    "groups",
+    multiple=True,
+    type=click.Choice(["fusion", "policy", "bert"]),
+    default=("fusion", "policy", "bert"),
+    show_default=True,
+)
+@click.option("--split", default="valid", type=click.Choice(["valid", "test"]), show_default=True)
+@click.option("--seed", default=42, show_default=True)
+def main(
+    data: Path, config: Path, out: Path, groups: tuple[str, ...], split: str, seed: int
+) -> None:
+    """Train every row that is not there yet, and print the table."""
+    out.mkdir(parents=True, exist_ok=True)
+    settings = load_config(config)
+    done = []
+    for name, changes, steps in rows_of(groups):
+        folder = out / name.replace(", ", "-").replace(" ", "_").replace("+", "and")
+        record = folder / f"{split}-{seed}.json"
+        if not record.exists():
+            if steps:
+                changes = {"text.bert": text_steps(data, config, folder, steps, seed)}
+            row = folder / "config.yaml"
+            folder.mkdir(parents=True, exist_ok=True)
+            row.write_text(dump_config(change_config(settings, changes)), encoding="utf-8")
+            run = folder / f"run-{seed}"
+            given = ["--data", str(data), "--out", str(run), "--config", str(row)]
+            tfrec("train", "retrieval", *given, "--seed", str(seed))
+            write_json(record, {"name": name, **figures(run, split)})
+        done.append(read_json(record))
+    table_console().print(table_of(done, f"{config}, {split}, seed {seed}"))
+
+
+def rows_of(groups: tuple[str, ...]) -> list[tuple[str, dict[str, Any], list[str]]]:
+    """Returns name, changed settings and steps of `tfrec train text` of every row."""
+    rows: list[tuple[str, dict[str, Any], list[str]]] = []
+    if "fusion" in groups:
+        rows += [(name, {"retrieval.text_fusion": kind}, []) for name, kind in FUSIONS.items()]
+    if "policy" in groups:
+        for policy in POLICIES:
+            side = policy in ("lora", "adapter")
+            rate = SIDE_LEARNING_RATE if side else BERT_LEARNING_RATE
+            rows.append((f"BERT {policy}", {"text.policy": policy, "text.learning_rate": rate}, []))
+    if "bert" in groups:
+        rows += [(f"frozen after {name}", {}, steps) for name, steps in STEPS.items()]
+    return rows
+
+
+def text_steps(data: Path, config: Path, folder: Path, steps: list[str], seed: int) -> str:
+    """Makes a BERT by `tfrec train text` and returns its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    changed = folder / "text.yaml"
+    changes = {"text_training.steps": steps}
+    changed.write_text(dump_config(change_config(load_config(config), changes)), encoding="utf-8")
+    out = folder / f"text-{seed}"
+    given = ["--data", str(data), "--out", str(out), "--config", str(changed)]
+    tfrec("train", "text", *given, "--seed", str(seed))
+    return str(out / f"text_{steps[-1]}" / "bert")
+
+
+def tfrec(*words: str) -> None:
+    """Runs a command of tfrec."""
+    subprocess.run([sys.executable, "-m", "pipelines.cli", *words], check=True)
+
+
+def figures(run: Path, split: str) -> dict[str, Any]:
+    """Returns recall and NDCG on all targets and on rare ones, and the minutes of the training."""
+    from tfrec.evaluation import evaluate
+    from tfrec.models.scorers import RetrievalScorer
+    from tfrec.training.loading import TrainedRun
+
+    trained = TrainedRun.open(run)
+    trained.count_before(split)
+    config = trained.config.evaluation.model_copy(
+        update={"repeats": "exclude", "new_item_events": RARE, "cutoffs": [CUTOFF]}
+    )
+    scorer = RetrievalScorer(trained.retrieval)
+    result = evaluate(scorer, trained.dataset, split, config, batch_size=256)
+    rare = result.slices["items new"]
+    seconds = read_json(run / "retrieval" / "run.json")["training"]["seconds"]
+    return {
+        "minutes": seconds / 60,
+        "all": result.metrics,
+        "interval": result.intervals[f"ndcg@{CUTOFF}"],
+        "rare": rare.metrics,
+        "shoppers with rare targets": rare.cases,
+    }
+
+
+def table_of(rows: list[dict[str, Any]], title: str) -> Table:
+    """Returns the figures for people."""
+    table = Table(title=title, caption=f"an item is rare up to {RARE} events in training")
+    table.add_column("way", no_wrap=True)
+    metrics = [f"recall@{CUTOFF}", f"ndcg@{CUTOFF}"]
+    for heading in (*metrics, "±", *(f"rare: {metric}" for metric in metrics), "minutes"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        low, high = row["interval"]
+        rare = [f"{row['rare'][metric]:.4f}" if row["rare"] else "" for metric in metrics]
+        table.add_row(
+            row["name"],
+            *(f"{row['all'][metric]:.4f}" for metric in metrics),
+            f"{(high - low) / 2:.4f}",
+            *rare,
+            f"{row['minutes']:.1f}",
+        )
+    return table
+
+
+if __name__ == "__main__":
+    main()
