@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,10 @@ def as_json_row(item: Recommendation) -> dict[str, Any]:
     }
     if item.reason_item_id is not None:
         row["reason"] = {"item_id": item.reason_item_id, "title": item.reason_title}
+    if item.reasons:
+        row["reasons"] = [asdict(reason) for reason in item.reasons]
+    if item.reason_words:
+        row["reason_words"] = list(item.reason_words)
     if item.probabilities:
         row["probabilities"] = dict(item.probabilities)
     return row
@@ -97,6 +102,9 @@ def _table(answer: Sequence[Recommendation], title: str) -> Any:
     table.add_column("score", justify="right")
     if with_reason:
         table.add_column("because of", overflow="fold")
+    with_words = any(item.reason_words for item in answer)
+    if with_words:
+        table.add_column("words", overflow="fold")
     for rank, item in enumerate(answer, 1):
         cells = [
             str(rank),
@@ -107,6 +115,8 @@ def _table(answer: Sequence[Recommendation], title: str) -> Any:
         ]
         if with_reason:
             cells.append(item.reason_title or item.reason_item_id or "")
+        if with_words:
+            cells.append(", ".join(item.reason_words))
         # Titles are data: a `[bold]` in one should be shown, not obeyed.
         table.add_row(*(Text(cell) for cell in cells))
     return table

@@ -28,20 +28,22 @@ BESIDE = {
         "rerank",
         "surfaces",
         "feedback",
+        "profiles",
     },
     "monitoring": {"data", "evaluation"},
     "launch": {"data", "evaluation", "towers"},
     "images": {"data"},
     "feedback": {"data", "monitoring"},
     "explaining": {"index"},
+    "profiles": set(),
     "surfaces": {"data", "evaluation", "index"},
     "tuning": {"data", "training", "monitoring"},
 }
 MAY_USE_BESIDE = {
     "models": {"rerank"},
-    "export": {"training", "rerank", "monitoring", "surfaces", "explaining"},
+    "export": {"training", "rerank", "monitoring", "surfaces", "explaining", "profiles"},
     "updating": {"training", "evaluation", "monitoring"},
-    "api": {"training", "evaluation", "monitoring", "launch"},
+    "api": {"training", "evaluation", "monitoring", "launch", "explaining"},
 }
 
 

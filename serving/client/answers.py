@@ -5,7 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from serving import tensors
-from serving.client.results import HomePage, Item, ModelVersion, Recommendation, Shelf
+from serving.client.results import (
+    HomePage,
+    Item,
+    ModelVersion,
+    Reason,
+    Recommendation,
+    Shelf,
+)
 
 PROBABILITY_PREFIX = "probability_"
 STATES = {0: "unknown", 10: "start", 20: "loading", 30: "available", 40: "unloading", 50: "end"}
@@ -26,11 +33,22 @@ def recommendations(outputs: Mapping[str, Any], k: int) -> tuple[Recommendation,
         tensors.values_of(outputs[name]) if name in outputs else None
         for name in ("interval_days", "due_in_days")
     )
+    causes, weights, words = (
+        _by_item(outputs, name) for name in ("reason_item_ids", "reason_weights", "reason_words")
+    )
     answer = [
         Recommendation(
             item_id=_text(item_id),
             score=float(score),
             reason_item_id=(_text(reasons[rank]) or None) if reasons else None,
+            reasons=tuple(
+                Reason(_text(cause), float(weight))
+                for cause, weight in zip(causes[rank], weights[rank], strict=True)
+                if cause
+            )
+            if causes and weights
+            else (),
+            reason_words=tuple(_text(word) for word in words[rank] if word) if words else (),
             probabilities={name: values[rank] for name, values in probabilities.items()},
             interval_days=float(intervals[rank]) if intervals else None,
             due_in_days=float(due[rank]) if due else None,
@@ -90,6 +108,15 @@ def model_versions(name: str, statuses: Sequence[Any]) -> list[ModelVersion]:
         )
         for status in statuses
     ]
+
+
+def _by_item(outputs: Mapping[str, Any], name: str) -> list[list[Any]]:
+    """Reads the first row of an output [rows, items, count]; empty where there is none."""
+    if name not in outputs:
+        return []
+    values = tensors.values_of(outputs[name])
+    _, items, count = tensors.shape_of(outputs[name])
+    return [values[item * count : (item + 1) * count] for item in range(items)]
 
 
 def _text(value: bytes) -> str:

@@ -37,6 +37,7 @@ def with_titles(
         UnknownItemError: if `strict`, and there are items in `asked` and none is known.
     """
     reasons = [item.reason_item_id for item in answer if item.reason_item_id]
+    reasons += [reason.item_id for item in answer for reason in item.reasons]
     names = list(dict.fromkeys([*(item.item_id for item in answer), *reasons, *asked]))
     described = yield from describe(names, deadline)
     items = {item.item_id: item for item in described}
@@ -49,6 +50,10 @@ def with_titles(
             title=items[item.item_id].title,
             price=items[item.item_id].price,
             reason_title=items[item.reason_item_id].title if item.reason_item_id else None,
+            reasons=tuple(
+                dataclasses.replace(reason, title=items[reason.item_id].title)
+                for reason in item.reasons
+            ),
         )
         for item in answer
     )

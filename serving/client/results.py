@@ -8,6 +8,21 @@ from typing import overload
 
 
 @dataclass(frozen=True)
+class Reason:
+    """An item of the history that speaks for a recommended one.
+
+    Attributes:
+        item_id: the item of the history.
+        weight: how much it speaks for it; only comparable within one answer.
+        title: its name; None if it was not asked for or is not known.
+    """
+
+    item_id: str
+    weight: float
+    title: str | None = None
+
+
+@dataclass(frozen=True)
 class Recommendation:
     """One item of an answer.
 
@@ -19,6 +34,9 @@ class Recommendation:
         reason_item_id: the item of the history that contributed most; None where the model
             does not say.
         reason_title: that item's name.
+        reasons: the items of the history that speak for it, the strongest first; empty where the
+            model does not say.
+        reason_words: the words of its text that do.
         probabilities: by event type, such as ``{"purchase": 0.1}``; empty where the model does
             not say.
         interval_days: days that are expected from one purchase to the next; None but for what is
@@ -33,6 +51,8 @@ class Recommendation:
     reason_item_id: str | None = None
     reason_title: str | None = None
     probabilities: Mapping[str, float] = field(default_factory=dict)
+    reasons: tuple[Reason, ...] = ()
+    reason_words: tuple[str, ...] = ()
     interval_days: float | None = None
     due_in_days: float | None = None
 

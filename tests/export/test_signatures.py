@@ -7,7 +7,8 @@ import tensorflow as tf
 from tests.export.asking import ask, exclude, history, nothing
 from tests.export.shop import SOLD_OUT, items_frame
 from tests.tiny_bert import vocabulary
-from tfrec.export.recommender import AGE_DECAY, AGE_PENALTY
+from tfrec.explaining.history_reasons import DECAY, OWN, REASONS
+from tfrec.explaining.words import words_in
 from tfrec.export.retrieval import TASTE
 from tfrec.index.exact import NEVER, best_items, hide_items
 from tfrec.models.recommender import Recommender, Retriever
@@ -276,21 +277,44 @@ def test_describe_says_what_is_known(signatures):
     assert answer["price"][0] == 1.5 and np.isnan(answer["price"][1:]).all()
 
 
-def test_the_reason_is_what_is_most_alike_and_not_returned(signatures, retriever, trained):
+def test_reasons_are_what_the_mean_of_the_history_loses_most_by(signatures, retriever, trained):
     items = [IDS[0], IDS[4], IDS[9], IDS[1], IDS[7]]
     events = ["purchase", "purchase", "return", "purchase", "purchase"]
     answer = ask(
         signatures["recommender"]["serving_default"], history([items], [events]), nothing(1)
     )
     vectors = dict(zip(["", *IDS], retriever.vectors.numpy(), strict=True))
-    for shown, reason in zip(answer["item_id"][0], answer["reason_item_id"][0], strict=True):
-        weights = {
-            item: vectors[shown] @ vectors[item] - AGE_PENALTY * (1 - AGE_DECAY**age)
-            for age, item in enumerate(reversed(items))
-            if item != IDS[9]
-        }
-        assert reason == max(weights, key=weights.get)
+    age = {item: len(items) - 1 - place for place, item in enumerate(items) if item != IDS[9]}
     assert len(set(answer["reason_item_id"][0])) > 1
+    for row, shown in enumerate(answer["item_id"][0]):
+
+        def mean(kept, shown=shown):
+            share = {item: DECAY ** age[item] for item in kept}
+            near = sum(share[item] * vectors[shown] @ vectors[item] for item in kept)
+            return near / sum(share.values())
+
+        weights = {
+            item: mean(age) - mean(set(age) - {item}) + OWN * (item == shown) for item in age
+        }
+        best = sorted(weights, key=weights.get, reverse=True)[:REASONS]
+        kept = [item for place, item in enumerate(best) if not place or weights[item] > 0]
+        assert answer["reason_item_ids"][0, row].tolist() == kept + [""] * (REASONS - len(kept))
+        assert answer["reason_item_id"][0, row] == kept[0]
+        np.testing.assert_allclose(
+            answer["reason_weights"][0, row, : len(kept)], [weights[i] for i in kept], atol=1e-5
+        )
+
+
+def test_words_of_reasons_are_words_of_the_items(signatures, trained):
+    answer = ask(signatures["recommender"]["serving_default"], history([IDS[:4]]), nothing(1))
+    texts = dict(zip(IDS, trained.dataset.items["text"], strict=True))
+    for shown, words in zip(answer["item_id"][0], answer["reason_words"][0], strict=True):
+        assert {word.casefold() for word in words if word} <= {
+            word.casefold() for word in words_in(texts[shown])
+        }
+    assert (answer["reason_words"][0, :, 0] != "").any()
+    empty = ask(signatures["recommender"]["serving_default"], history([[]]), nothing(1))
+    assert (empty["reason_words"] == "").all() and (empty["reason_weights"] == 0).all()
 
 
 @pytest.mark.parametrize("model, name, outputs", [
@@ -303,7 +327,7 @@ def test_the_reason_is_what_is_most_alike_and_not_returned(signatures, retriever
     ("ranking", "serving_default", {"score", "probability_purchase", "probability_return"}),
     ("recommender", "serving_default",
      {"item_id", "score", "probability_purchase", "probability_return", "reason_item_id",
-      "placement"}),
+      "reason_item_ids", "reason_weights", "reason_words", "placement"}),
 ])  # fmt: skip
 def test_names_are_the_contract_and_everything_shares_the_batch_dimension(
     signatures, model, name, outputs
@@ -312,7 +336,8 @@ def test_names_are_the_contract_and_everything_shares_the_batch_dimension(
     inputs = signature.structured_input_signature[1]
     assert all(spec.shape.rank in (1, 2) and spec.shape[0] is None for spec in inputs.values())
     assert set(signature.structured_outputs) == outputs
-    assert all(spec.shape.rank in (1, 2) for spec in signature.structured_outputs.values())
+    assert all(spec.shape.rank in (1, 2, 3) for spec in signature.structured_outputs.values())
+    assert all(spec.shape[0] is None for spec in signature.structured_outputs.values())
     if "history_item_id" in inputs:
         assert {"history_event", "history_timestamp", "context_country"} <= set(inputs)
 

@@ -22,11 +22,13 @@ class Recommendation:
         score: what the answer is ordered by; only comparable within one answer.
         title: the item's name.
         price: its price; None if not known.
-        reason_item_id: the item of the history that is most like it; None where the model does
+        reason_item_id: the item of the history that speaks most for it; None where the model does
             not say.
         reason: that item's name, or that the shopper had this very item before.
         probabilities: by event type, such as ``{"purchase": 0.1}``; empty where the model does
             not say.
+        reason_item_ids: the items of the history that speak for it, the strongest first.
+        reason_words: the words of its text that do.
     """
 
     item_id: str
@@ -36,6 +38,8 @@ class Recommendation:
     reason_item_id: str | None = None
     reason: str | None = None
     probabilities: Mapping[str, float] = field(default_factory=dict)
+    reason_item_ids: tuple[str, ...] = ()
+    reason_words: tuple[str, ...] = ()
 
 
 class Recommendations(Displayed):
@@ -94,6 +98,8 @@ class Recommendations(Displayed):
         more: dict[str, Callable[[Recommendation], str]] = {}
         if any(item.reason for item in self.items):
             more["because of"] = lambda item: item.reason or ""
+        if any(item.reason_words for item in self.items):
+            more["words"] = lambda item: ", ".join(item.reason_words)
         if self.later is not None:
             later = self.later
             more["then"] = lambda item: "✓ bought" if item.item_id in later else ""

@@ -13,7 +13,7 @@ import tfrec
 from tfrec.api.answers import EARLIER, Recommendation, Recommendations
 from tfrec.api.datasets import load_dataset
 from tfrec.api.experiments import Source, configure
-from tfrec.api.explanation import Explanation, explain
+from tfrec.api.explanation import explain
 from tfrec.api.local_models import LocalModels, Outputs
 from tfrec.api.questions import AskedHistory, HistoryLike, search_filters
 from tfrec.api.scratch import scratch_folder
@@ -21,6 +21,7 @@ from tfrec.config import ExperimentConfig
 from tfrec.data.dataset import PreparedDataset
 from tfrec.errors import UserError
 from tfrec.evaluation.report import Report
+from tfrec.explaining.explanation import Explanation
 from tfrec.export.bundle import Bundle
 from tfrec.export.exportable import Exportable
 from tfrec.export.exporter import Exported, export_trained, exportable_of
@@ -238,6 +239,8 @@ class Recommender:
     ) -> Explanation:
         """Returns which items of a history moved the score of an item, and how far.
 
+        The answer is shown as a sentence and a table; its `figure()` is a picture.
+
         Args:
             item_id: the item, recommended or not.
             history: as in `recommend`.
@@ -409,8 +412,12 @@ class Recommender:
             if not item_id:
                 continue
             cause = ""
+            causes: tuple[str, ...] = ()
+            words: tuple[str, ...] = ()
             if "reason_item_id" in outputs:
                 cause = str(outputs["reason_item_id"][0][rank])
+                causes = _present(outputs["reason_item_ids"][0][rank])
+                words = _present(outputs["reason_words"][0][rank])
             items.append(
                 Recommendation(
                     item_id=item_id,
@@ -421,7 +428,13 @@ class Recommender:
                     reason=(EARLIER if cause == item_id else models.title(cause))
                     if cause
                     else None,
+                    reason_item_ids=causes,
+                    reason_words=words,
                     probabilities={event: float(p[rank]) for event, p in chances.items()},
                 )
             )
         return Recommendations(items, title, later)
+
+
+def _present(names: np.ndarray) -> tuple[str, ...]:
+    return tuple(str(name) for name in names if name)

@@ -6,22 +6,24 @@ from functools import partial
 import tensorflow as tf
 
 from tfrec.config import DisplayConfig, SurfaceConfig
+from tfrec.explaining.history_reasons import (
+    event_weights,
+    history_weights,
+    mean_vector,
+    strongest,
+)
+from tfrec.explaining.word_reasons import WordReasons
 from tfrec.export.histories import TEXTS, HistoryReader
 from tfrec.export.ranking import named_probabilities
 from tfrec.export.requests import RequestReader
 from tfrec.export.saving import Signature, Tensors
 from tfrec.export.served_items import ServedItems
-from tfrec.index.exact import NEVER
 from tfrec.models.recommender import Recommender, Retriever
 from tfrec.rerank.display_order import PLACEMENTS
 from tfrec.towers.histories import History, last_events
 
 DEFAULT = "serving_default"
 SEED = "seed"
-# By how much, in terms of a cosine, an old event is less of a reason than the last one at most,
-# and how fast it becomes old.
-AGE_PENALTY = 0.1
-AGE_DECAY = 0.9
 
 
 class RecommenderSignatures:
@@ -33,6 +35,7 @@ class RecommenderSignatures:
     Args:
         items: the item table.
         histories: reads histories.
+        words: names the words that speak for an item.
         surfaces: the recommender of each surface, by the name of its signature, with candidates
             for at least `k` items; they share one retriever.
         k: how many items an answer has.
@@ -43,12 +46,14 @@ class RecommenderSignatures:
         self,
         items: ServedItems,
         histories: HistoryReader,
+        words: WordReasons,
         surfaces: Mapping[str, Recommender],
         k: int,
         hide_history: bool,
     ) -> None:
         self._items = items
         self._requests = RequestReader(items, histories, hide_history)
+        self._words = words
         self._surfaces = dict(surfaces)
         self._k = k
 
@@ -79,46 +84,35 @@ class RecommenderSignatures:
             "item_id": self._items.ids(shown.items),
             "score": shown.values,
             **named_probabilities(shown.probabilities, shown.items),
-            "reason_item_id": self._items.ids(
-                self._reasons(recommender.retriever, history, shown.items)
-            ),
+            **self._reasons(recommender.retriever, history, shown.items),
             "placement": tf.gather(tf.constant(PLACEMENTS), shown.placement),
         }
 
-    def _reasons(self, retriever: Retriever, history: History, items: tf.Tensor) -> tf.Tensor:
-        """Returns the item of the history that speaks most for each recommended one.
-
-        That is the one with the largest cosine of item vectors, less a penalty that grows with its
-        age in steps to `AGE_PENALTY`: what is most alike wins, and among equals what is latest.
-        Returned goods are no reason.
+    def _reasons(self, retriever: Retriever, history: History, items: tf.Tensor) -> Tensors:
+        """Returns what speaks for each recommended item; returned goods are no reason.
 
         Args:
             retriever: holds the item vectors.
             history: the history.
             items: int64 `[batch, k]`.
-
-        Returns:
-            int64 `[batch, k]`; 0 where there is no reason.
         """
         recent = last_events(history, retriever.model.config.max_history)
-        past, length = recent["item"], recent["length"]
-        width = tf.shape(past, tf.int64)[1]
-        age = tf.cast(tf.maximum(length[:, tf.newaxis] - 1 - tf.range(width), 0), tf.float32)
-        penalty = AGE_PENALTY * (1.0 - tf.pow(AGE_DECAY, age))
+        past = recent["item"]
         usable = past > 0
         returned = retriever.model.spec.return_event_index
         if returned is not None:
             usable = tf.logical_and(usable, recent["event"] != returned)
-        cosines = tf.einsum(
-            "bkd,bld->bkl",
-            tf.gather(retriever.vectors, items),
-            tf.gather(retriever.vectors, past),
+        weight = event_weights(recent["length"], usable)
+        reasons, weights = strongest(
+            history_weights(retriever.vectors, items, past, weight), past, items
         )
-        usable = usable[:, tf.newaxis]
-        weights = tf.where(usable, cosines - penalty[:, tf.newaxis], NEVER)
-        best = tf.argmax(weights, axis=2)
-        found = tf.logical_and(tf.reduce_any(usable, axis=2), items > 0)
-        return tf.where(found, tf.gather(past, best, batch_dims=1), 0)
+        ids = self._items.ids(reasons)
+        return {
+            "reason_item_id": ids[:, :, 0],
+            "reason_item_ids": ids,
+            "reason_weights": weights,
+            "reason_words": self._words(mean_vector(retriever.vectors, past, weight), items),
+        }
 
 
 def surfaces_of(config: DisplayConfig) -> dict[str, SurfaceConfig]:

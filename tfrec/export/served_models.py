@@ -4,19 +4,22 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from tfrec.explaining.word_reasons import WordReasons
+from tfrec.explaining.words import Words
 from tfrec.export.exportable import Exportable
 from tfrec.export.histories import HistoryReader
 from tfrec.export.item_reader import ItemReader
 from tfrec.export.ranking import RankingSignatures
-from tfrec.export.recommender import RecommenderSignatures, surfaces_of
+from tfrec.export.recommender import DEFAULT, RecommenderSignatures, surfaces_of
 from tfrec.export.retrieval import RetrievalSignatures
 from tfrec.export.saving import Signature
 from tfrec.export.served_items import ServedItems
-from tfrec.export.surfaces import surface_signatures
+from tfrec.export.surfaces import home_signatures, surface_signatures
 from tfrec.models.recommender import Recommender, Retriever
 from tfrec.rerank.display_order import DisplayOrder
 from tfrec.towers.bert.weights import BertFiles
 from tfrec.training.retrieval import text_tower_of
+from tfrec.training.surfaces import Surfaces
 
 
 class ServedModels:
@@ -26,6 +29,9 @@ class ServedModels:
         source: the trained models with their items.
         bert: the BERT that a frozen text policy reads with.
         scratch: folder for the assets; it must exist as long as this is used.
+
+    Raises:
+        UserError: if the surfaces are damaged, or of another retrieval model.
 
     Attributes:
         signatures: the signatures of each model, by name.
@@ -39,8 +45,16 @@ class ServedModels:
         histories = HistoryReader(items, source.retrieval.spec)
         products = ItemReader(source.config.data, source.retrieval.spec, source.items)
         text_tower = text_tower_of(source.retrieval, bert, source.config.text.max_tokens)
-        retriever = Retriever(source.retrieval)
+        fitted = Surfaces.find(source.surfaces_folder, source.retrieval)
+        opening = None if fitted is None or fitted.opening is None else fitted.opening.values
+        retriever = Retriever(source.retrieval, opening)
         categories = source.retrieval.catalogue.categories
+        words = WordReasons(
+            Words.of(source.items["text"].tolist()),
+            source.retrieval.catalogue.text.numpy(),
+            retriever.vectors.numpy(),
+            source.retrieval.item_tower.text_projection.numpy(),
+        )
         candidates = max(k, source.config.ranking.candidates)
         surfaces = {
             name: Recommender(
@@ -55,11 +69,12 @@ class ServedModels:
             "retrieval": RetrievalSignatures(
                 items, histories, products, retriever, text_tower, k, hide_history
             ).signatures
-            | surface_signatures(source, items, histories, products, retriever, text_tower),
+            | surface_signatures(fitted, source, items, histories, products, retriever, text_tower),
             "ranking": RankingSignatures(items, histories, retriever, source.ranker).signatures,
             "recommender": RecommenderSignatures(
-                items, histories, surfaces, k, hide_history
-            ).signatures,
+                items, histories, words, surfaces, k, hide_history
+            ).signatures
+            | home_signatures(fitted, source, items, histories, surfaces[DEFAULT]),
         }
         self.tables: dict[str, list[tf.Module]] = {
             "retrieval": [items, histories, products, text_tower.tokenizer],

@@ -1,0 +1,1 @@
+"""Reasons: the items of a history and the words of a text that move a score most."""
