@@ -66,7 +66,11 @@ setup(
         "tqdm>=4.66",
         "uvicorn>=0.32",
     ],
-    # To open notebooks/ in a browser; the tests run them without.
-    extras_require={"notebooks": ["jupyterlab>=4.2"]},
+    extras_require={
+        # To follow a topic with `tfrec update --follow kafka://…`.
+        "kafka": ["confluent-kafka>=2.6"],
+        # To open notebooks/ in a browser; the tests run them without.
+        "notebooks": ["jupyterlab>=4.2"],
+    },
     entry_points={"console_scripts": ["tfrec=pipelines.cli:main"]},
 )

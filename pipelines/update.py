@@ -3,27 +3,35 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipelines.console import table_console
+from pipelines.following import follow, following_options
 from pipelines.options import path_option
 from pipelines.running import run
 from tfrec.config import load_config
+from tfrec.errors import UserError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from tfrec.updating.state import Entry
+    from tfrec.updating.update import Updated
 
 
 @click.command()
 @click.option(
     "--events",
-    required=True,
     metavar="PATH",
     help="New events: a file or a quoted glob of files.",
+)
+@click.option(
+    "--follow",
+    "source",
+    metavar="DIR|KAFKA",
+    help="New events as they arrive: a folder, or kafka://HOST:PORT/TOPIC.",
 )
 @click.option("--items", metavar="PATH", help="New and changed products, likewise.")
 @path_option(
@@ -48,9 +56,11 @@ if TYPE_CHECKING:
     help="Take `data`, `update`, `display`, `evaluation` and `export` from here, not from the "
     "first update.",
 )
+@following_options
 @click.option("--json", "as_json", is_flag=True, help="Print the ledger's entry as JSON.")
 def command(
-    events: str,
+    events: str | None,
+    source: str | None,
     items: str | None,
     models: Path,
     state: Path,
@@ -58,22 +68,51 @@ def command(
     data: Path | None,
     config: Path | None,
     as_json: bool,
+    **following: Any,
 ) -> None:
     """Learn from new events, and publish what was learned if it holds.
 
     The events join the log; both models are trained on from those that are served; old and new
     ones are compared on the newest days; a new version is published, or the old one stays and the
     reason is told. The same batch twice changes nothing. An update that was stopped continues when
-    the same command is given again.
+    the same command is given again. With --follow, events are taken in as they arrive, each once,
+    until Ctrl-C or SIGTERM.
     """
+    if (events is None) == (source is None):
+        raise UserError("give new events with --events, or a source of them with --follow")
     settings = None if config is None else load_config(config)
+    if source is not None:
+        follow(
+            source,
+            models,
+            state,
+            items=items,
+            run=run_folder,
+            data=data,
+            config=settings,
+            show=_show_json if as_json else show_updated,
+            **following,
+        )
+        return
+    assert events is not None, "one of both is given"
     from tfrec.updating.update import update
 
     updated = update(models, state, events, items, run=run_folder, data=data, config=settings)
     if as_json:
         told = {"repeated": updated.repeated, **dataclasses.asdict(updated.entry)}
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))
-        return
+    else:
+        show_updated(updated)
+
+
+def _show_json(updated: "Updated") -> None:
+    """Prints the entry as one line."""
+    told = {"repeated": updated.repeated, **dataclasses.asdict(updated.entry)}
+    click.echo(json.dumps(told, ensure_ascii=False))
+
+
+def show_updated(updated: "Updated") -> None:
+    """Prints what came of a batch."""
     if updated.finished_before is not None:
         before = updated.finished_before
         click.echo(f"An update that was stopped was finished first: {before.reason}.")
@@ -93,7 +132,9 @@ def _print(entry: "Entry") -> None:
         console.print(_checks(entry))
     for note in entry.batch["notes"]:
         click.echo(f"Note: {note}.")
-    if entry.version is None:
+    if entry.outcome == "refused":
+        click.echo(f"The batch is refused: {entry.reason}.")
+    elif entry.version is None:
         click.echo(f"Version {entry.parent_version} stays: {entry.reason}.")
     else:
         click.echo(f"Version {entry.version} is published: {entry.reason}.")

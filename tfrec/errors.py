@@ -1,4 +1,4 @@
-"""The one exception that a user's mistake becomes."""
+"""The exceptions that a user's mistake becomes."""
 
 
 class UserError(Exception):
@@ -7,3 +7,7 @@ class UserError(Exception):
     The command line prints the sentence after ``error:`` and exits with code 2; no other
     exception is shown without a stack trace.
     """
+
+
+class BusyError(UserError):
+    """Another process holds what this one needs; later it may be free."""

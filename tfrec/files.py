@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tfrec.errors import UserError
+from tfrec.errors import BusyError, UserError
 
 SECONDS_UNTIL_STALE = 3600.0
 
@@ -174,14 +174,14 @@ def only_one(lock: Path, busy: str) -> Iterator[None]:
         busy: what to say if another process holds it.
 
     Raises:
-        UserError: if another process holds it.
+        BusyError: if another process holds it.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UserError(busy) from error
+            raise BusyError(busy) from error
         yield
 
 

@@ -1,13 +1,16 @@
 """Progress bars with an estimate of the time left, shown on stderr."""
 
+import contextlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from typing import TypeVar
 
 from tqdm import tqdm
 
 T = TypeVar("T")
 ProgressBar = tqdm
+_silent = ContextVar("silent", default=False)
 
 
 def progress(
@@ -30,7 +33,18 @@ def progress(
         file=sys.stderr,
         mininterval=0.5 if sys.stderr.isatty() else 10.0,
         dynamic_ncols=True,
+        disable=_silent.get(),
     )
+
+
+@contextlib.contextmanager
+def without_bars() -> Iterator[None]:
+    """Draws no bars in the block: for many small pieces of work beside a longer one."""
+    token = _silent.set(True)
+    try:
+        yield
+    finally:
+        _silent.reset(token)
 
 
 def write_line(text: str) -> None:

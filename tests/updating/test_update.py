@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from pipelines import lineage as lineage_command
 from pipelines import update as update_command
-from tests.updating.conftest import NEW_COUNTRY, NEW_ITEM
+from tests.updating.small_shop import NEW_COUNTRY, NEW_ITEM
 from tfrec.data.dataset import PreparedDataset
 from tfrec.errors import UserError
 from tfrec.export.bundle import Bundle

@@ -1,7 +1,7 @@
 """Takes in a batch of new events and products: checks every row, and says what became of it."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,10 @@ from tfrec.export.merging import OF_THE_LOG, merge_items
 from tfrec.export.refresh import read_new_items
 from tfrec.files import atomic_folder, read_json, sha256_of_file, write_json
 from tfrec.updating.log import table_of_log
+from tfrec.updating.sources.source import Origin, Position
 
 EVENTS = "events.parquet"
-RECORD = "batch.json"
+RECORD, POSITION = "batch.json", "position.json"
 REJECTS = "rejects"
 KNOWN, ROBOT, WRONG_CLOCK = "already_known", "too_many_events", "clock_ahead"
 FEW = 0.01
@@ -55,6 +56,7 @@ class BatchRecord:
         items_new: products that were not known.
         items_changed: known ones that changed.
         notes: what else the user should know.
+        source: the part of a followed source that it is, or None.
     """
 
     content: str
@@ -71,6 +73,7 @@ class BatchRecord:
     items_new: int
     items_changed: int
     notes: list[str]
+    source: dict[str, Any] | None = None
 
     @classmethod
     def open(cls, folder: Path) -> "BatchRecord":
@@ -85,6 +88,16 @@ class BatchRecord:
     def to_json(self) -> dict[str, Any]:
         """Returns plain values."""
         return asdict(self)
+
+
+def position_of(folder: Path) -> dict[str, Position]:
+    """Returns how far a source is read with the batch in a folder, by the source's name.
+
+    It is written together with the batch, so neither can be there without the other. Empty for a
+    batch that comes from no followed source.
+    """
+    path = folder / POSITION
+    return read_json(path) if path.is_file() else {}
 
 
 def content_of(events: str | Path, items: str | Path | None) -> str:
@@ -110,6 +123,7 @@ def take_in(
     config: ExperimentConfig,
     *,
     content: str | None = None,
+    origin: Origin | None = None,
 ) -> BatchRecord:
     """Reads and checks a batch, and writes what is accepted and what is not into a folder.
 
@@ -124,6 +138,7 @@ def take_in(
         log: its log.
         config: the experiment, with the salt that made the data set.
         content: `content_of` the files, where it is known; None reads them for it.
+        origin: the part of a followed source that the files are, or None.
 
     Raises:
         UserError: if a file cannot be used, or most of its rows cannot.
@@ -144,12 +159,16 @@ def take_in(
     counts["items_new"] = len(merged) - dataset.num_items
     content = content_of(events, items) if content is None else content
     record = _record(content, event_table, table, accepted, log, counts, _unused(event_table))
+    if origin is not None:
+        record = replace(record, source=origin.to_json())
     _refuse_mostly_wrong(record, event_table, config.update.most_rejected)
     with atomic_folder(folder) as temporary:
         table_of_log(accepted).to_parquet(temporary / EVENTS, index=False, compression="zstd")
         merged.to_parquet(temporary / ITEMS, index=False)
         write_rejects(temporary / REJECTS, event_table, table, typed, data.user_salt)
         write_json(temporary / RECORD, record.to_json())
+        if origin is not None:
+            write_json(temporary / POSITION, {origin.source: origin.after})
     return record
 
 
@@ -300,7 +319,8 @@ def _record(
         items_in=0 if items is None else len(items),
         items_rejected={} if items is None else items.counts(),
         notes=notes,
-        **counts,
+        items_new=counts["items_new"],
+        items_changed=counts["items_changed"],
     )
 
 

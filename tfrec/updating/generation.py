@@ -118,9 +118,14 @@ class Generation:
         write_json(path, verdict.to_json())
         return verdict
 
+    @property
+    def training_config(self) -> ExperimentConfig:
+        """What both models are trained with."""
+        return update_config(self.config).model_copy(update={"seed": self._seed})
+
     def train_retrieval(self) -> None:
         """Trains the retrieval model on."""
-        config = update_config(self.config)
+        config = self.training_config
         if self._is_trained("retrieval", config):
             return
         sample = self._sample()
@@ -132,7 +137,7 @@ class Generation:
 
     def train_ranking(self) -> None:
         """Trains the ranking model on, over the candidates of the new retrieval model."""
-        config = update_config(self.config)
+        config = self.training_config
         if self._is_trained("ranking", config):
             return
         folder = self.folder / "run" / "retrieval"
@@ -147,7 +152,7 @@ class Generation:
         """Fits the surfaces anew, if the champion has any: they belong to a retrieval model."""
         if not (self.champion_run / SURFACES / FITTED).is_file():
             return
-        if not self._is_trained(SURFACES, update_config(self.config)):
+        if not self._is_trained(SURFACES, self.training_config):
             run_surfaces(self.folder / "run", self.dataset.path, overwrite=True)
 
     def judge(self) -> Verdict:
@@ -173,9 +178,16 @@ class Generation:
         latency = milliseconds(recommenders, cases) if update.most_slower is not None else None
         return decide(judged[0], judged[1], update, latency=latency, seed=self.config.seed)
 
-    def publish(self, models: Path) -> int:
-        """Publishes the challenger; returns its version."""
-        return publish_generation(self.folder, models, self.config, self._lineage())
+    def publish(self, models: Path, version: int | None = None) -> int:
+        """Publishes the challenger; returns its version.
+
+        Args:
+            models: the models folder.
+            version: the number to publish it under; None for the next one.
+        """
+        return publish_generation(
+            self.folder, models, self.config, self._lineage(), version=version
+        )
 
     def _sample(self) -> TrainingSample:
         folder = self.folder / "sample"

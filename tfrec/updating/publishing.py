@@ -26,6 +26,8 @@ def publish_generation(
     models: Path,
     settings: ExperimentConfig,
     lineage: dict[str, Any],
+    *,
+    version: int | None = None,
 ) -> int:
     """Exports the run of a generation as a new version, once, and returns its number.
 
@@ -37,6 +39,7 @@ def publish_generation(
         models: the models folder.
         settings: its sections `evaluation` and `export` are used.
         lineage: what the provenance tells of the update.
+        version: the number; None for the next one.
 
     Raises:
         UserError: if the models cannot be written.
@@ -61,7 +64,7 @@ def publish_generation(
         reference=reference,
         origin={**source.origin, "update": lineage},
     )
-    version = next_version(models, MODELS)
+    version = next_version(models, MODELS) if version is None else version
     write_json(noted, {"version": version})
     export(source, models, version)
     return version

@@ -11,12 +11,14 @@ from tfrec.config import ExperimentConfig, dump_config, load_config
 from tfrec.errors import UserError
 from tfrec.export.versions import MODELS, versions_of
 from tfrec.files import atomic_file, disk_errors_as_user_errors, only_one, read_json, write_json
+from tfrec.updating.sources.source import Position
 
 LEDGER, CONFIG, LOCK, GENERATIONS = "ledger.json", "config.yaml", ".lock", "generations"
+REFUSED = "refused"
 SERVED = "served"
 """Of a generation: the run as it was published."""
 FORMAT = 1
-Ending = Literal["published", "kept", "nothing new"]
+Ending = Literal["published", "kept", "nothing new", "refused"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Entry:
         verdict: the gate's figures, or None where nothing was judged.
         seconds: wall time by step.
         finished: UTC time.
+        code: tfrec's version and the checksum of its sources; empty in older ledgers.
     """
 
     generation: int
@@ -44,6 +47,7 @@ class Entry:
     verdict: dict[str, Any] | None
     seconds: dict[str, float]
     finished: str
+    code: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,14 @@ class Ledger:
         data: its data set.
         version: that first version.
         entries: the updates, oldest first.
+        positions: how far each source is read that `tfrec update --follow` reads, by its name.
     """
 
     run: str
     data: str
     version: int
     entries: list[Entry] = field(default_factory=list)
+    positions: dict[str, Position] = field(default_factory=dict)
 
     def entry_of(self, content: str) -> Entry | None:
         """Returns the update that took in a batch of this content, if there was one."""
@@ -71,6 +77,12 @@ class Ledger:
         return next((each for each in self.entries if each.version == version), None)
 
 
+def save_config(config: ExperimentConfig, path: Path) -> None:
+    """Writes a configuration, whole or not at all."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(dump_config(config), encoding="utf-8")
+
+
 class UpdateState:
     """A state folder.
 
@@ -78,7 +90,8 @@ class UpdateState:
 
         ledger.json       what was done; the one file that says so
         config.yaml       the experiment that updates train with
-        generations/      00001/: batch/, data/, sample/, run/, verdict.json, served/
+        generations/      00001/: config.yaml, batch/, data/, sample/, run/, verdict.json, served/
+        refused/          00007/: a followed source's batch that could not be used
 
     A generation's folder holds what its steps have made so far, each whole or not at all, so that
     an update that was killed goes on with the first step whose outcome is missing.
@@ -111,8 +124,7 @@ class UpdateState:
 
     def begin(self, run: Path, data: Path, version: int, config: ExperimentConfig) -> None:
         """Writes the first ledger."""
-        with atomic_file(self.folder / CONFIG) as temporary:
-            temporary.write_text(dump_config(config), encoding="utf-8")
+        save_config(config, self.folder / CONFIG)
         self.write(Ledger(str(run.resolve()), str(data.resolve()), version))
 
     def ledger(self) -> Ledger:
@@ -134,6 +146,10 @@ class UpdateState:
         entries = [Entry(**each) for each in content.pop("entries")]
         return Ledger(**content, entries=entries)
 
+    def position(self, source: str) -> Position:
+        """Returns how far a followed source is read; empty where it never was."""
+        return self.ledger().positions.get(source, {})
+
     def write(self, ledger: Ledger) -> None:
         """Writes the ledger in one piece."""
         write_json(self.folder / LEDGER, {"format": FORMAT, **asdict(ledger)})
@@ -146,6 +162,10 @@ class UpdateState:
     def generation(self, number: int) -> Path:
         """Returns the folder of a generation."""
         return self.folder / GENERATIONS / f"{number:05d}"
+
+    def refused(self, number: int) -> Path:
+        """Returns where the files of a batch lie that was refused."""
+        return self.folder / REFUSED / f"{number:05d}"
 
     def newest_data(self, ledger: Ledger) -> Path:
         """Returns the data set with everything that was taken in so far."""
@@ -177,14 +197,18 @@ class UpdateState:
         )
 
     def prune(self, ledger: Ledger, keep: int, *, needed: list[Path]) -> None:
-        """Removes the folders of all but the newest generations and those that are needed.
+        """Removes the folders of generations that nothing is built from any more.
 
         Args:
             ledger: says which there are.
-            keep: how many of them stay.
+            keep: how many published versions can be built again; what these were trained on from
+                stays, too.
             needed: folders inside generations that stay in any case.
         """
-        kept = {self.generation(entry.generation) for entry in ledger.entries[-keep:]}
+        published = [entry for entry in ledger.entries if entry.version is not None][-keep:]
+        parents = [ledger.entry_of_version(entry.parent_version) for entry in published]
+        entries = [*published, *ledger.entries[-1:], *(each for each in parents if each)]
+        kept = {self.generation(entry.generation) for entry in entries}
         kept |= {path.parent for path in needed}
         root = self.folder / GENERATIONS
         for path in sorted(root.iterdir()) if root.is_dir() else []:

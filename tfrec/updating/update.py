@@ -1,6 +1,8 @@
 """A continual update from beginning to end: every step once, whatever was killed in between."""
 
 import dataclasses
+import hashlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +14,15 @@ from tfrec.config import ExperimentConfig
 from tfrec.data.dataset import PreparedDataset
 from tfrec.errors import UserError
 from tfrec.export.bundle import Bundle
-from tfrec.files import read_json, write_json
+from tfrec.files import is_disk_full, read_json, write_json
 from tfrec.training.run import RunDirectory, config_of_both
-from tfrec.updating.batch import BatchRecord, content_of, take_in
+from tfrec.updating.batch import BatchRecord, content_of, position_of, take_in
 from tfrec.updating.generation import Generation
+from tfrec.updating.identity import code_identity
 from tfrec.updating.log import log_of
-from tfrec.updating.state import Ending, Entry, UpdateState
+from tfrec.updating.refusing import refuse
+from tfrec.updating.sources.source import Origin
+from tfrec.updating.state import CONFIG, Ending, Entry, UpdateState, save_config
 
 STEPS_FILE, PLAN = "steps.json", "plan.json"
 
@@ -46,6 +51,7 @@ def update(
     run: str | Path | None = None,
     data: str | Path | None = None,
     config: ExperimentConfig | None = None,
+    origin: Origin | None = None,
     on_step: Callable[[str], None] = lambda name: None,
 ) -> Updated:
     """Takes in a batch, trains on from the served models, and publishes them if they hold.
@@ -62,6 +68,8 @@ def update(
         data: its data set, where it has moved.
         config: its sections `data`, `update`, `display`, `evaluation` and `export` take the place
             of those of the first update.
+        origin: the part of a followed source that the events are. Its position is entered in the
+            ledger with the batch; a batch of it that cannot be used is entered as refused.
         on_step: told the name of every step when it is done.
 
     Raises:
@@ -69,7 +77,7 @@ def update(
             work.
     """
     models, home = Path(models), UpdateState(state)
-    content = content_of(events, items)
+    content = _content(events, items, origin)
     with home.locked():
         if not home.begun:
             _begin(home, models, run, data, config)
@@ -86,11 +94,74 @@ def update(
         dataset = PreparedDataset.open(home.newest_data(ledger))
         _check_settings(dataset, settings)
         folder = home.generation(len(ledger.entries) + 1)
-        take_in(
-            events, items, folder / "batch", dataset, log_of(dataset), settings, content=content
-        )
+        try:
+            take_in(
+                events,
+                items,
+                folder / "batch",
+                dataset,
+                log_of(dataset),
+                settings,
+                content=content,
+                origin=origin,
+            )
+        except UserError as error:
+            if origin is None or _lies_outside(error):
+                raise
+            refused = refuse(home, models, events, content, origin, str(error))
+            return Updated(refused, repeated=False, finished_before=finished)
         on_step("batch")
         return Updated(_finish(home, models, settings, on_step), False, finished)
+
+
+def get_ready(
+    models: str | Path,
+    state: str | Path,
+    *,
+    run: str | Path | None = None,
+    data: str | Path | None = None,
+    config: ExperimentConfig | None = None,
+    on_step: Callable[[str], None] = lambda name: None,
+) -> Entry | None:
+    """Does what has to be done before a batch: begins the ledger, or ends a broken update.
+
+    Args:
+        models: as for `update`, and so all others.
+        state: the state folder.
+        run: the run.
+        data: its data set.
+        config: the configuration.
+        on_step: told of steps.
+
+    Returns:
+        What came of an update that had been broken off, or None.
+
+    Raises:
+        UserError: as `update`.
+    """
+    models, home = Path(models), UpdateState(state)
+    with home.locked():
+        if not home.begun:
+            _begin(home, models, run, data, config)
+        settings = _settings(home.config, config)
+        return _finish(home, models, settings, on_step) if _is_taken_in(home) else None
+
+
+def _content(events: str | Path, items: str | Path | None, origin: Origin | None) -> str:
+    """Returns what a batch is known by: equal events further on in a source are another batch."""
+    content = content_of(events, items)
+    if origin is None:
+        return content
+    part = json.dumps(origin.to_json(), sort_keys=True)
+    return hashlib.sha256(f"{content} {part}".encode()).hexdigest()
+
+
+def _lies_outside(error: UserError) -> bool:
+    """Whether a batch could not be read for a reason that is not its own."""
+    cause = error.__cause__
+    return isinstance(cause, PermissionError | FileNotFoundError) or (
+        isinstance(cause, Exception) and is_disk_full(cause)
+    )
 
 
 def _is_taken_in(home: UpdateState) -> bool:
@@ -173,6 +244,7 @@ def _finish(
     record = BatchRecord.open(folder / "batch")
     version, run, run_data = home.champion(ledger, models)
     _start_anew_from_other_champion(folder, version)
+    save_config(config, folder / CONFIG)
 
     def step(name: str, action: Callable[[], Any]) -> Any:
         started = time.monotonic()
@@ -213,8 +285,14 @@ def _finish(
         verdict=None if verdict is None else verdict.to_json(),
         seconds=read_json(folder / STEPS_FILE) if (folder / STEPS_FILE).is_file() else {},
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        code=code_identity(),
     )
-    ledger = dataclasses.replace(ledger, entries=[*ledger.entries, entry])
+    ledger = dataclasses.replace(
+        ledger,
+        entries=[*ledger.entries, entry],
+        # In one file with the entry, so that no event is taken in twice and none is left out.
+        positions={**ledger.positions, **position_of(folder / "batch")},
+    )
     home.write(ledger)
     on_step("ledger")
     needed = [home.newest_data(ledger), home.champion(ledger, models)[1]]
