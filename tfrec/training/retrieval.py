@@ -77,8 +77,10 @@ def train_retrieval(
         observers: are told of every step and every validation.
         start: gives the model its first weights, such as those of another shop's.
     """
-    tf.keras.utils.set_random_seed(run.seed)
     vectors = item_text_vectors(dataset, config.text)
+    # After the vectors: a BERT that has to be loaded for them draws random numbers, one whose
+    # vectors are cached does not, and a training should be the same either way.
+    tf.keras.utils.set_random_seed(run.seed)
     features = ItemFeatures.of(dataset, vectors)
     spec = DataSpec.of(dataset, features)
     texts = trained_texts(dataset, config.text)
