@@ -254,7 +254,7 @@ def test_taste_moves_a_search_by_a_little(signatures, retriever, trained):
             assert score == pytest.approx(fits[item] + TASTE * taste[item], abs=1e-5)
 
 
-def test_embed_item_is_the_item_tower_without_the_id(signatures, trained):
+def test_embed_item_is_the_item_tower_with_the_ids_of_stand_ins(signatures, trained):
     items = trained.dataset.items
     texts = {
         name: tf.constant(items_frame()[name].tolist())
@@ -263,9 +263,11 @@ def test_embed_item_is_the_item_tower_without_the_id(signatures, trained):
     price = {"price": tf.constant(items["price"], tf.float32)}
     answer = ask(signatures["retrieval"]["embed_item"], texts, price)
     features = trained.retrieval.catalogue.all_features()
-    features["id"] = tf.zeros_like(features["id"])
-    expected = trained.retrieval.item_tower(features)[1:]
+    described = trained.retrieval.item_tower({**features, "id": tf.zeros_like(features["id"])})
+    placed = trained.retrieval.placement().offsets(described)
+    expected = trained.retrieval.item_tower(features, offsets=placed)[1:]
     np.testing.assert_allclose(answer["embedding"], expected, atol=1e-4)
+    assert np.abs(answer["embedding"] - described[1:]).max() > 0.01
 
 
 def test_describe_says_what_is_known(signatures):

@@ -1,5 +1,6 @@
 """The signatures of the exported retrieval model."""
 
+import numpy as np
 import tensorflow as tf
 
 from tfrec.export.histories import TEXTS, HistoryReader
@@ -46,6 +47,11 @@ class RetrievalSignatures:
         self._text_tower = text_tower
         self._requests = RequestReader(items, histories, hide_history)
         self._k = k
+        model = retriever.model
+        self._placement = model.placement()
+        # An unsold item's own offset is what being a negative example made of it, if anything.
+        alone = ~items.trained.numpy() & (model.learned() | (not model.config.stand_ins))
+        self._alone = tf.Variable(alone & (np.arange(len(alone)) > 0), trainable=False)
 
     @property
     def signatures(self) -> dict[str, Signature]:
@@ -69,14 +75,18 @@ class RetrievalSignatures:
     def similar(self, inputs: Tensors) -> Tensors:
         """Returns the items whose vectors have the largest cosine with an item's.
 
-        An item that training never met as a target is looked for by its text and attributes
-        alone, as its id has learned nothing. An unknown item has no answer: all ids are "".
+        An item that training never met as a target is looked for by where its stand-ins put it,
+        as the index has it. An unknown item has no answer: all ids are "".
         """
         items = self._items.indices(inputs["item_id"])
         model = self._retriever.model
         features = model.catalogue.features(items)
-        features["id"] = tf.where(tf.gather(self._items.trained, items), items, 0)
-        vectors = tf.cast(model.item_tower(features), tf.float32)
+        features["id"] = tf.zeros_like(items)
+        vectors = tf.where(
+            tf.gather(self._alone, items)[:, tf.newaxis],
+            tf.cast(model.item_tower(features), tf.float32),
+            tf.gather(self._retriever.vectors, items),
+        )
         scores = tf.linalg.matmul(vectors, self._retriever.vectors, transpose_b=True)
         known = (items > 0)[:, tf.newaxis]
         return self._answer(tf.where(known, hide_items(scores, items[:, tf.newaxis]), NEVER))
@@ -101,9 +111,17 @@ class RetrievalSignatures:
         return {"embedding": self._retriever.query_vectors(self._histories.read(inputs))}
 
     def embed_item(self, inputs: Tensors) -> Tensors:
-        """Returns the unit vector `[batch, dimension]` of each product that is described."""
+        """Returns the unit vector `[batch, dimension]` of each product that is described.
+
+        It is the one that the product will have in the index when it is added to the catalogue.
+        """
         text = self._text_tower(self._products.text(inputs))
-        vectors = self._retriever.model.item_tower(self._products.features(inputs, text))
+        features = self._products.features(inputs, text)
+        tower = self._retriever.model.item_tower
+        vectors = tf.cast(tower(features), tf.float32)
+        if self._placement is not None:
+            features["id"] = tf.range(tf.shape(vectors)[0])
+            vectors = tower(features, offsets=self._placement.offsets(vectors))
         return {"embedding": tf.cast(vectors, tf.float32)}
 
     def describe(self, inputs: Tensors) -> Tensors:

@@ -19,6 +19,7 @@ from tfrec.models.losses import CatalogueSoftmax
 from tfrec.towers.catalogue import Catalogue
 from tfrec.towers.item import ItemTower
 from tfrec.towers.memory import CooccurrenceMemory
+from tfrec.towers.placement import Placement
 from tfrec.towers.query import QueryTower
 from tfrec.towers.repeats import RepeatBonus
 from tfrec.towers.spec import DataSpec
@@ -179,6 +180,14 @@ class RetrievalModel(tfrs.models.Model):
             stand_ins = StandIns.of(self._described_vectors(), new)
             offsets[stand_ins.items] = stand_ins.mean(offsets)
         return offsets
+
+    def placement(self) -> Placement | None:
+        """Returns what places products outside the catalogue; None if nobody can stand in."""
+        learned = self.learned()
+        if not self.config.stand_ins or not learned[1:].any():
+            return None
+        learned[0] = False
+        return Placement(self._described_vectors(), self.offsets(), learned)
 
     def learned(self) -> np.ndarray:
         """Returns bool `[num_items + 1]`: items with an id offset that training has moved."""
