@@ -46,7 +46,10 @@ def main(run_folder: Path, data: Path | None, json_path: Path | None) -> None:
         served = ServedModels(source, find_weights(run.config.text.bert), Path(scratch))
         names = ("home_page", "serving_default")
         graphs = {name: served.signatures["recommender"][name].trace() for name in names}
-        pages, kinds, states, flat = [], [], [], []
+        pages: list[np.ndarray] = []
+        states: list[np.ndarray] = []
+        flat: list[np.ndarray] = []
+        kinds: list[str] = []
         # Histories of like lengths together need little padding.
         order = np.argsort(cases.histories.lengths, kind="stable")
         for first in progress(range(0, len(order), BATCH), description="Pages", unit="batch"):

@@ -87,12 +87,12 @@ def prepare_calls(
             operation = operations.search(queries[item], *who, context=shopper.context)
         else:
             operation = operations.similar(item)
-        request = connection.run(_first_prediction(operation))
+        request = connection.run(first_prediction(operation))
         prepared.append(PreparedCall(kind, request.SerializeToString()))
     return prepared
 
 
-def _first_prediction(operation: Operation[Any]) -> Operation[Any]:
+def first_prediction(operation: Operation[Any]) -> Operation[Any]:
     """Runs an operation up to the prediction that it would make, and returns this request."""
     call = next(operation)
     while call.method is not PREDICT:

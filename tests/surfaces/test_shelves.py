@@ -21,11 +21,12 @@ def test_shares_are_those_of_the_groups_of_the_history():
     np.testing.assert_allclose(SHELVES.visited(HISTORIES)[0], [0, 0.75, 0.75, 0.25, 0, 0.25])
 
 
-def test_trends_count_by_the_share_of_their_group_and_all_without_a_history():
-    np.testing.assert_allclose(
-        SHELVES.trending(HISTORIES),
-        [[0, 1.5, -0.75, 0.75, 0, 0], [0, 2, -1, 3, 4, 0], [0, 0, 0, 0, 4, 0]],
-    )
+def test_what_trends_is_of_the_kinds_of_the_history_and_of_all_without_one():
+    assert SHELVES.trending(HISTORIES).numpy().tolist() == [
+        [False, True, False, True, False, False],
+        [False, True, False, True, True, False],
+        [False, False, False, False, True, False],
+    ]
 
 
 def test_new_is_what_came_lately_or_never_was_in_the_log():

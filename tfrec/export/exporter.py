@@ -24,6 +24,7 @@ from tfrec.rerank.rules import check_surfaces
 from tfrec.towers.bert.weights import find_weights
 from tfrec.training.loading import TrainedRun
 from tfrec.training.run import RunDirectory
+from tfrec.training.surfaces import SURFACES
 
 PROVENANCE = "assets.extra/tfrec/provenance.json"
 
@@ -55,7 +56,8 @@ def export_run(
         path: the run.
         models: the models folder.
         data: the run's data set, where it has moved.
-        settings: its sections `display`, `evaluation` and `export` stand in for those of the run.
+        settings: its sections `display`, `surfaces`, `evaluation` and `export` stand in for those
+            of the run.
 
     Raises:
         UserError: if the run is not whole, or the models cannot be written.
@@ -93,7 +95,8 @@ def exportable_of(
     Args:
         path: the run.
         run: the same, opened.
-        settings: its sections `display`, `evaluation` and `export` stand in for those of the run.
+        settings: its sections `display`, `surfaces`, `evaluation` and `export` stand in for those
+            of the run.
 
     Raises:
         UserError: if the run holds no ranking model, or the display order names a product that
@@ -104,8 +107,14 @@ def exportable_of(
     assert run.ranker is not None, "a run with a ranking folder has a ranker"
     # The manifest's configuration is the one that made the items, and holds no salt.
     config = run.config.model_copy(update={"data": run.dataset.manifest.config})
+    if (path / SURFACES).is_dir():
+        fitted = RunDirectory.open(path, SURFACES).config.surfaces
+        config = config.model_copy(update={"surfaces": fitted})
     if settings is not None:
-        given = {name: getattr(settings, name) for name in ("display", "evaluation", "export")}
+        given = {
+            name: getattr(settings, name)
+            for name in ("display", "surfaces", "evaluation", "export")
+        }
         config = config.model_copy(update=given)
     check_surfaces(config.display, run.dataset.items, config.export.k)
     return Exportable(

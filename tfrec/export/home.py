@@ -1,9 +1,11 @@
 """The signature of the home page: several shelves in one call, no product twice."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from tfrec.config import HomeConfig
-from tfrec.export.requests import RequestReader
+from tfrec.export.requests import EXCLUDED, RequestReader
 from tfrec.export.saving import Signature, Tensors
 from tfrec.export.served_items import ServedItems
 from tfrec.export.shelves import NOW, TIMES, ShelfScores
@@ -60,14 +62,23 @@ class HomeSignatures:
         and `reason_item_id` are `[batch, shelves]`.
         """
         history, hidden = self._requests.read(inputs)
-        excluded = self._items.indices(inputs["exclude_item_id"])
         for_you = self._for_you(history, hidden)
         anchor = self._anchor(history)
-        now = inputs[NOW]
-        scores = [
-            self._shelf(shelf.kind, history, excluded, for_you, anchor, now)
-            for shelf in self._config.shelves
-        ]
+        wanted = self._scores.wanted(history)
+
+        def scores_of(kind: str) -> tf.Tensor:
+            if kind == FOR_YOU:
+                return for_you
+            if kind == BUY_AGAIN:
+                # What was bought is in the history, so no rule of other shelves can hide it.
+                excluded = self._items.indices(inputs[EXCLUDED])
+                return self._again(history, excluded, inputs[NOW])
+            if kind == BECAUSE_OF:
+                return self._because(history, hidden, wanted, anchor)
+            shelf: Callable[..., tf.Tensor] = getattr(self._scores, kind)
+            return shelf(history, hidden, wanted)
+
+        scores = [scores_of(shelf.kind) for shelf in self._config.shelves]
         page = fill_page(self._config.shelves, scores, for_you)
         kinds = tf.constant([shelf.kind for shelf in self._config.shelves])
         because = tf.constant([shelf.kind == BECAUSE_OF for shelf in self._config.shelves])
@@ -82,29 +93,20 @@ class HomeSignatures:
             "reason_item_id": self._items.ids(reason),
         }
 
-    def _shelf(
-        self,
-        kind: str,
-        history: History,
-        hidden: tf.Tensor,
-        for_you: tf.Tensor,
-        anchor: tf.Tensor,
-        now: tf.Tensor,
+    def _again(self, history: History, hidden: tf.Tensor, now: tf.Tensor) -> tf.Tensor:
+        again = self._scores.buy_again(history, hidden, now)
+        if again is None:
+            return tf.fill([tf.shape(hidden)[0], tf.size(self._items.available)], NEVER)
+        return tf.where(again.logits > NEVER / 2, tf.sigmoid(again.logits), NEVER)
+
+    def _because(
+        self, history: History, hidden: tf.Tensor, wanted: tf.Tensor, anchor: tf.Tensor
     ) -> tf.Tensor:
-        if kind == FOR_YOU:
-            return for_you
-        if kind == BECAUSE_OF:
-            model = self._recommender.retriever
-            alike = self._similar.scores(anchor, model.vectors, model.model.catalogue.text)
-            there = (anchor > 0)[:, tf.newaxis]
-            return tf.where(there, self._scores.visible(history, hidden, alike), NEVER)
-        if kind == BUY_AGAIN:
-            again = self._scores.buy_again(history, hidden, now)
-            if again is None:
-                return tf.fill(tf.shape(for_you), NEVER)
-            return tf.where(again.logits > NEVER / 2, tf.sigmoid(again.logits), NEVER)
-        scores: tf.Tensor = getattr(self._scores, kind)(history, hidden)
-        return scores
+        retriever = self._recommender.retriever
+        texts = retriever.model.catalogue.text
+        likeness = self._similar.scores(anchor, retriever.vectors, texts)
+        scores = self._scores.alike(history, hidden, wanted, likeness)
+        return tf.where((anchor > 0)[:, tf.newaxis], scores, NEVER)
 
     def _for_you(self, history: History, hidden: tf.Tensor) -> tf.Tensor:
         """Returns the recommended items by their places: 1 for the first, down to 0."""

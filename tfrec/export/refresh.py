@@ -67,8 +67,8 @@ def refresh_index(
     Args:
         models: the models folder.
         items: path or glob of the catalogue.
-        config: its sections `data`, `display`, `evaluation` and `export` take the place of those
-            that the models were made with.
+        config: its sections `data`, `display`, `surfaces`, `evaluation` and `export` take the place
+            of those that the models were made with.
 
     Raises:
         UserError: if the models, their bundle or the file cannot be used.
@@ -79,7 +79,8 @@ def refresh_index(
     if config is not None:
         # An exported configuration holds no salt.
         data = config.data.model_copy(update={"user_salt": settings.data.user_salt})
-        given = {name: getattr(config, name) for name in ("display", "evaluation", "export")}
+        names = ("display", "surfaces", "evaluation", "export")
+        given = {name: getattr(config, name) for name in names}
         settings = settings.model_copy(update={"data": data, **given})
     table, catalogue = read_new_items(items, settings.data)
     before = bundle.items()

@@ -15,6 +15,8 @@ from tfrec.towers.histories import History
 
 NOW = "now"
 TIMES = tf.TensorSpec([None], tf.int64)
+ALIKE = 40
+"""Items most like another one that are shown because of it, in the order of a shopper's taste."""
 
 
 class ShelfScores(tf.Module):
@@ -36,26 +38,46 @@ class ShelfScores(tf.Module):
         self._shelves = shelves
         self._again = again
 
-    def visible(self, history: History, hidden: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
+    def wanted(self, history: History) -> tf.Tensor:
+        """Returns what each shopper may want, float32 `[batch, num_items + 1]`."""
+        return self._retriever.scores(history)
+
+    def unseen(self, history: History, hidden: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
         """Hides what is excluded, sold out or in the history, float32 `[batch, num_items + 1]`."""
-        hidden = tf.concat([hidden, history["item"]], axis=1)
+        return self.shown(tf.concat([hidden, history["item"]], axis=1), scores)
+
+    def shown(self, hidden: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
+        """Hides what is excluded or sold out, float32 `[batch, num_items + 1]`."""
         return hide_unavailable(hide_items(scores, hidden), self.available)
 
-    def other_categories(self, history: History, hidden: tf.Tensor) -> tf.Tensor:
+    def other_categories(self, history: History, hidden: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
         """Scores items of the kinds that are not in the history by what the shopper may want."""
         elsewhere = self._shelves.visited(history["item"]) == 0.0
-        scores = self.visible(history, hidden, self._retriever.scores(history))
-        return tf.where(elsewhere, scores, NEVER)
+        return tf.where(elsewhere, self.unseen(history, hidden, wanted), NEVER)
 
-    def new_for_you(self, history: History, hidden: tf.Tensor) -> tf.Tensor:
+    def new_for_you(self, history: History, hidden: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
         """Scores new items by what the shopper may want."""
-        scores = self.visible(history, hidden, self._retriever.scores(history))
-        return tf.where(self._shelves.new, scores, NEVER)
+        return tf.where(self._shelves.new, self.unseen(history, hidden, wanted), NEVER)
 
-    def trending(self, history: History, hidden: tf.Tensor) -> tf.Tensor:
-        """Scores items that sell more than before, of the kinds in the history."""
-        trends = self._shelves.trending(history["item"])
-        return tf.where(trends > 0.0, self.visible(history, hidden, trends), NEVER)
+    def trending(self, history: History, hidden: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+        """Scores items that sell more than before, of the kinds in the history, by the same."""
+        return tf.where(self._shelves.trending(history["item"]), self.shown(hidden, wanted), NEVER)
+
+    def alike(
+        self, history: History, hidden: tf.Tensor, wanted: tf.Tensor, likeness: tf.Tensor
+    ) -> tf.Tensor:
+        """Scores the items most like one by what the shopper may want.
+
+        Args:
+            history: the shoppers' histories.
+            hidden: int64 `[batch, count]`, items not to be shown.
+            wanted: as `wanted` returns it.
+            likeness: float32 `[batch, num_items + 1]`.
+        """
+        likeness = self.unseen(history, hidden, likeness)
+        best, _ = best_items(likeness, ALIKE)
+        least = tf.maximum(best[:, -1:], NEVER / 2)
+        return tf.where(likeness >= least, wanted, NEVER)
 
     def buy_again(self, history: History, hidden: tf.Tensor, now: tf.Tensor) -> Again | None:
         """Says what of his purchases the shopper repeats; `None` where nothing is known of it."""
@@ -63,7 +85,7 @@ class ShelfScores(tf.Module):
             return None
         size = tf.size(self.available)
         again = self._again(history["item"], history["event"], history["timestamp"], now, size)
-        shown = hide_unavailable(hide_items(again.logits, hidden), self.available)
+        shown = self.shown(hidden, again.logits)
         return again._replace(logits=tf.where(shown > NOT_BOUGHT / 2, shown, NEVER))
 
 
@@ -96,7 +118,8 @@ class ShelfSignatures:
     def other_categories(self, inputs: Tensors) -> Tensors:
         """Returns items of the kinds of products that are not in each history, `[batch, k]`."""
         history, hidden = self._requests.read(inputs)
-        return self._answer(*best_items(self._scores.other_categories(history, hidden), self._k))
+        scores = self._scores.other_categories(history, hidden, self._scores.wanted(history))
+        return self._answer(*best_items(scores, self._k))
 
     def buy_again(self, inputs: Tensors) -> Tensors:
         """Returns what is due again, `[batch, k]`.

@@ -13,6 +13,8 @@ from tfrec.surfaces.stored import StoredTables
 WEEK, BEFORE = 7, 28
 """Days of the sales that trend, and days before them that they are compared with."""
 NEVER_SEEN = -1.0
+LEAST_TREND = 1.0
+"""Standard deviations by which sales are above what was expected, from which they trend."""
 
 
 @dataclass(frozen=True)
@@ -127,16 +129,16 @@ class Shelves(tf.Module):
         return tf.gather(self.shares(items), self.group, axis=1)
 
     def trending(self, items: tf.Tensor) -> tf.Tensor:
-        """Returns how much each item trends among a shopper's kinds of products.
+        """Returns what sells at least `LEAST_TREND` better than before, of a shopper's kinds.
 
-        Without a history all kinds are his. 0 and below is no trend.
+        Without a history all kinds are his.
 
         Args:
             items: int64 `[batch, length]`, 0 for none.
 
         Returns:
-            float32 `[batch, num_items + 1]`.
+            bool `[batch, num_items + 1]`.
         """
-        shares = self.visited(items)
         anybody = tf.reduce_all(items == 0, axis=1, keepdims=True)
-        return self.trend * tf.where(anybody, tf.ones_like(shares), shares)
+        his = tf.logical_or(self.visited(items) > 0.0, anybody)
+        return tf.logical_and(his, self.trend >= LEAST_TREND)

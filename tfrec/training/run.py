@@ -15,7 +15,7 @@ from tfrec.files import atomic_folder, read_json, write_json
 RECORD = "run.json"
 CONFIG = "config.yaml"
 FORMAT = 1
-DECIDED_LAST = ("ranking", "display", "evaluation", "export")
+DECIDED_LAST = ("ranking", "display", "surfaces", "evaluation", "export")
 """Sections for which the training of the ranking model, the later one, has the last word."""
 RECORDED_PACKAGES = (
     "tensorflow",
