@@ -91,6 +91,11 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
             "pipelines.lineage",
             "Say which data, code, settings and parent a version comes from.",
         ),
+        Stage(
+            "rebuild",
+            "pipelines.rebuild",
+            "Build a published version again, and compare its figures.",
+        ),
     ),
     "Serve and ask": (
         Stage("serve", "pipelines.serve", "Serve exported models over gRPC and REST."),
