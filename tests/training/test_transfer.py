@@ -6,21 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.tiny_bert import write_tiny_bert
 from tests.training.planted_shop import prepare_planted
-from tfrec.config import ExperimentConfig
+from tfrec.config import ExperimentConfig, TransferConfig
 from tfrec.data.dataset import PreparedDataset
 from tfrec.errors import UserError
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.towers.catalogue import Catalogue
 from tfrec.towers.features import ItemFeatures
 from tfrec.towers.spec import DataSpec
-from tfrec.training.retrieval import load_retrieval
+from tfrec.training.retrieval import load_retrieval, load_text_vectors
 from tfrec.training.run import RunDirectory
 from tfrec.training.stages import run_retrieval
 from tfrec.training.text import item_text_vectors
 from tfrec.training.transfer import SourceRun, event_rows, shared_rows
+from tfrec.training.trust import Trust, aligned, untrained_projection
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +84,9 @@ def test_content_only_model_knows_neither_ids_nor_categories(shops):
 
 def test_knowledge_arrives_without_a_step_of_training(shops, tmp_path):
     """A rule of one shop's shoppers is known of another's, whose items have such texts too."""
-    model, zero_shot = started(shops, tmp_path / "run", changed(shops.config, epochs=0))
+    everything = TransferConfig(text_trust=1.0, lstm_trust=1.0)
+    config = changed(shops.config, epochs=0).model_copy(update={"transfer": everything})
+    model, zero_shot = started(shops, tmp_path / "run", config)
     # In an order at random the first ten of forty items score about 0.13.
     assert zero_shot > 0.3
     assert zero_shot > 0.6 * shops.score
@@ -101,8 +105,10 @@ def test_knowledge_arrives_without_a_step_of_training(shops, tmp_path):
 
 def test_training_goes_on_with_ids_and_says_where_it_came_from(shops, tmp_path):
     config = changed(shops.config, epochs=1, content_only=False)
-    model, score = started(shops, tmp_path / "run", config)
-    assert np.abs(model.item_tower.id_offset.numpy()[1:]).max() > 0, "ids are learned on top"
+    _, score = started(shops, tmp_path / "run", config)
+    last = tf.train.load_checkpoint(str(tmp_path / "run" / "retrieval" / "last"))
+    offsets = last.get_tensor("item_tower/id_offset/.ATTRIBUTES/VARIABLE_VALUE")
+    assert offsets.shape[0] == 41 and np.abs(offsets).max() > 0, "ids are learned on top"
     run = RunDirectory.open(tmp_path / "run", "retrieval")
     told = run.record["started_from"]
     assert told["run"] == str(shops.source)
@@ -188,3 +194,53 @@ def test_nothing_to_train_and_nothing_to_start_from_is_refused(shops, tmp_path):
     with pytest.raises(UserError, match="epochs is 0 and there is nothing to start from"):
         run_retrieval(shops.target, tmp_path / "run", changed(shops.config, epochs=0))
     assert not (tmp_path / "run").exists()
+
+
+def test_trust_lies_between_plain_texts_and_all_that_was_learned(shops):
+    source, model = SourceRun.open(shops.source), model_of(shops, shops.config)
+    source.give(model)
+    tower, behaviour = model.item_tower, model.query_tower.behaviour
+    learned, kernel = tower.text_projection.numpy(), behaviour.project.kernel.numpy()
+    average, price = behaviour.average_weight.numpy(), tower.price_projection.numpy()
+    start = untrained_projection(load_text_vectors(source.run.path), 32)
+    trust = Trust(model, start)
+    trust.put(text=0.0, lstm=1.0)
+    np.testing.assert_allclose(np.abs(tower.text_projection), np.abs(start), atol=1e-6)
+    np.testing.assert_array_equal(behaviour.average_weight, np.ones_like(average))
+    assert not tower.price_projection.numpy().any()
+    np.testing.assert_array_equal(behaviour.project.kernel, kernel)
+    trust.put(text=1.0, lstm=0.0)
+    np.testing.assert_allclose(tower.text_projection, learned, atol=1e-7)
+    np.testing.assert_allclose(behaviour.average_weight, average)
+    np.testing.assert_allclose(tower.price_projection, price)
+    assert not behaviour.project.kernel.numpy().any()
+
+
+def test_opposite_components_are_turned_before_they_are_mixed():
+    untrained = np.array([[1.0, -2.0], [0.5, 1.0]])
+    trained = np.array([[-1.0, -1.0], [0.0, 0.0]])
+    np.testing.assert_array_equal(aligned(untrained, trained), [[-1.0, -2.0], [-0.5, 1.0]])
+
+
+def test_trust_is_what_scores_best_and_small_where_scores_are_equal(shops):
+    model = model_of(shops, shops.config)
+    SourceRun.open(shops.source).give(model)
+    kernel = model.query_tower.behaviour.project.kernel
+    full = float(np.abs(kernel.numpy()).sum())
+    trust = Trust(model, model.item_tower.text_projection.numpy())
+
+    def score() -> float:
+        return -abs(float(np.abs(kernel.numpy()).sum()) / full - 0.4)
+
+    assert trust.fit(score, TransferConfig())[:2] == (0.0, 0.3)
+    assert float(np.abs(kernel.numpy()).sum()) == pytest.approx(0.3 * full, rel=1e-4)
+    fixed = TransferConfig(text_trust=0.4, lstm_trust=0.9)
+    assert trust.fit(score, fixed)[:2] == (0.4, 0.9)
+
+
+def test_without_moving_averages_the_lstm_is_trusted(shops):
+    model = model_of(shops, changed(shops.config, history_averages=[]))
+    SourceRun.open(shops.source).give(model)
+    trust = Trust(model, model.item_tower.text_projection.numpy())
+    assert trust.fit(lambda: 0.5, TransferConfig())[:2] == (0.0, 1.0)
+    assert model.query_tower.behaviour.project.kernel.numpy().any()

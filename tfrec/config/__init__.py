@@ -22,6 +22,7 @@ from tfrec.config.schema import (
     TextConfig,
     TextTrainingConfig,
     TrainingConfig,
+    TransferConfig,
     UpdateConfig,
 )
 
@@ -46,6 +47,7 @@ __all__ = [
     "TextConfig",
     "TextTrainingConfig",
     "TrainingConfig",
+    "TransferConfig",
     "UpdateConfig",
     "change_config",
     "dump_config",

@@ -314,6 +314,24 @@ class RankingFeedbackConfig(Section):
     )
 
 
+class TransferConfig(Section):
+    """How `tfrec train retrieval --from` takes over what another shop's model has learned."""
+
+    text_trust: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="share of what it learned of texts, prices and vectors; null: fitted on "
+        "validation",
+    )
+    lstm_trust: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="share of its LSTM's part beside moving averages; null: fitted on validation",
+    )
+
+
 class RankingConfig(Section):
     """The ranking model: features, cross network, tasks."""
 
@@ -673,6 +691,7 @@ class ExperimentConfig(Section):
     text: TextConfig = TextConfig()
     text_training: TextTrainingConfig = TextTrainingConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
+    transfer: TransferConfig = TransferConfig()
     ranking: RankingConfig = RankingConfig()
     display: DisplayConfig = DisplayConfig()
     surfaces: SurfacesConfig = SurfacesConfig()

@@ -24,6 +24,8 @@ from tfrec.training.optimizer import make_optimizer
 from tfrec.training.step import make_train_step, trained_variables
 
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
+LAST = "last"
+"""Folder of the checkpoint that a training goes on from."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +129,7 @@ class TrainingLoop:
             wait_seconds=self._wait_seconds,
             **({} if self._average is None else {"average": self._average}),
         )
-        self._last = tf.train.CheckpointManager(state, str(folder / "last"), max_to_keep=1)
+        self._last = tf.train.CheckpointManager(state, str(folder / LAST), max_to_keep=1)
         self._best = tf.train.CheckpointManager(
             tf.train.Checkpoint(**parts), str(folder / "best"), max_to_keep=1
         )

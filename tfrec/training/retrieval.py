@@ -24,7 +24,7 @@ from tfrec.towers.catalogue import Catalogue
 from tfrec.towers.features import ItemFeatures
 from tfrec.towers.spec import DataSpec
 from tfrec.training.counted_parts import add_counted_parts
-from tfrec.training.loop import TrainingLoop, TrainingSummary
+from tfrec.training.loop import LAST, TrainingLoop, TrainingSummary
 from tfrec.training.precision import training_precision
 from tfrec.training.retrieval_monitor import retrieval_monitor
 from tfrec.training.retrieval_validation import RetrievalValidation
@@ -63,7 +63,7 @@ def train_retrieval(
     *,
     profile: bool = False,
     observers: Sequence[TrainingObserver] = (),
-    start: Callable[[RetrievalModel], None] | None = None,
+    start: Callable[[RetrievalModel, Callable[[], float]], None] | None = None,
 ) -> TrainingSummary:
     """Trains the retrieval model and leaves it in the run's folder.
 
@@ -75,7 +75,8 @@ def train_retrieval(
         config: the experiment.
         profile: whether a few steps are traced with TensorFlow's profiler.
         observers: are told of every step and every validation.
-        start: gives the model its first weights, such as those of another shop's.
+        start: gives the model its first weights, such as those of another shop's; it is called
+            with the model and what tells its validation score.
     """
     vectors = item_text_vectors(dataset, config.text)
     # After the vectors: a BERT that has to be loaded for them draws random numbers, one whose
@@ -97,10 +98,11 @@ def train_retrieval(
         {column: table[1:] for column, table in features.vectors.items()},
     )
     model.build_weights()
-    if start is not None:
-        start(model)
     options = InputOptions.of(config.retrieval, run.seed)
     score = RetrievalValidation(model, dataset, config.evaluation, run.seed)
+    # A training that was stopped goes on with weights of its own.
+    if start is not None and tf.train.latest_checkpoint(str(run.path / LAST)) is None:
+        start(model, lambda: score()["ndcg@10"])
 
     def validate() -> dict[str, float]:
         # Training leaves text vectors of weights gone by there, with dropout.

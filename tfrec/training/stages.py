@@ -57,7 +57,9 @@ def run_retrieval(
         config,
         profile=profile,
         observers=observers,
-        start=None if source is None else source.give_and_tell,
+        start=None
+        if source is None
+        else lambda model, score: source.start(model, score, config.transfer),
     )
     directory.finish({"valid_ndcg@10": summary.best_score}, **summary.facts())
     return directory, summary

@@ -1,6 +1,6 @@
 """Starts the retrieval model of a shop from a run of another shop."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfrec.config import ExperimentConfig
+from tfrec.config import ExperimentConfig, TransferConfig
 from tfrec.errors import UserError
 from tfrec.files import read_json, sha256_of_file
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.progress import write_line
 from tfrec.towers.bert.weights import find_weights
 from tfrec.towers.spec import DataSpec
-from tfrec.training.retrieval import LOADING_ERRORS, SPEC, WEIGHTS
+from tfrec.training.retrieval import LOADING_ERRORS, SPEC, WEIGHTS, load_text_vectors
 from tfrec.training.run import RunDirectory
+from tfrec.training.trust import Trust, untrained_projection
 
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 BEHAVIOUR = "query_tower/behaviour"
@@ -114,11 +115,25 @@ class SourceRun:
         """
         return [*self._give_items(model), *self._give_behaviour(model)]
 
-    def give_and_tell(self, model: RetrievalModel) -> None:
-        """Does what `give` does, and writes its lines."""
+    def start(
+        self, model: RetrievalModel, score: Callable[[], float], config: TransferConfig
+    ) -> None:
+        """Gives `model` what it can use, as far as it may be trusted, and writes what that is.
+
+        Args:
+            model: as in `give`.
+            score: its validation score as it is.
+            config: how far the source is trusted.
+        """
         write_line(f"Retrieval starts from {self.run.path.parent}")
         for line in self.give(model):
             write_line(f"  {line}")
+        vectors = load_text_vectors(self.run.path)
+        trust = Trust(model, untrained_projection(vectors, model.config.dimension))
+        text, lstm, best = trust.fit(score, config)
+        write_line(
+            f"  trust in texts {text:g}, in the LSTM {lstm:g}: validation NDCG@10 {best:.4f}"
+        )
 
     def _give_items(self, model: RetrievalModel) -> list[str]:
         tower, told = model.item_tower, ["taken: how texts place items"]
