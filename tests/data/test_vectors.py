@@ -6,6 +6,8 @@ import pyarrow as pa
 import pytest
 
 from tests.data.shop import table_of
+from tfrec.config import DataConfig
+from tfrec.data.catalogue import add_unknown_items, build_catalogue
 from tfrec.data.vectors import read_vectors, sizes_of_vectors, vector_matrix
 from tfrec.errors import UserError
 
@@ -96,3 +98,45 @@ def test_sizes_and_matrices_of_an_item_table():
     assert sizes == {"audio": 3, "image": 2}
     assert vector_matrix(items, "image", 2).tolist() == [[0, 0], [1, 2], [0, 0]]
     assert vector_matrix(items, "nothing", 1).tolist() == [[0], [0], [0]]
+
+
+def catalogue(columns, **more):
+    table = table_of(item_id=["a", "b", "c"], title=["A", "B", "C"], **more)
+    return table, build_catalogue(table, DataConfig(vector_columns=columns))
+
+
+def test_every_named_column_of_a_catalogue_is_read():
+    table, made = catalogue(
+        ["image_embedding", "sound"],
+        image_embedding=["[1, 2]", "", "[3, 4]"],
+        sound=["[1]", "[2]", "[NaN]"],
+        smell=["[1]", "[2]", "[3]"],
+    )
+    assert table.counts() == {"not_finite:sound": 1}
+    assert "smell" not in made.frame and made.notes == []
+    assert [None if row is None else row.tolist() for row in made.frame["image_embedding"]] == [
+        [1, 2], None,
+    ]  # fmt: skip
+    grown = add_unknown_items(made, ["x"]).frame.set_index("item_id")
+    assert grown["sound"]["x"] is None and grown["sound"]["b"].tolist() == [2]
+
+
+def test_a_catalogue_may_lack_a_column_but_a_typo_is_told():
+    _, made = catalogue(["image_embedding", "sound"])
+    assert made.notes == ["no item has a vector in `sound`, as the catalogue has no such column"]
+    with pytest.raises(UserError, match=r"no column `sounds`, .*; did you mean `sound`\?"):
+        catalogue(["sounds"], sound=["[1]", "[2]", "[3]"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"vector_columns": ["title"]}, "`title` cannot hold vectors and something else"),
+        ({"vector_columns": ["brand"]}, "`brand` cannot hold vectors"),
+        ({"vector_columns": ["price"]}, "`price` cannot hold vectors"),
+        ({"vector_columns": ["a", "a"]}, "should name every column once"),
+    ],
+)
+def test_columns_that_cannot_hold_vectors(settings, message):
+    with pytest.raises(ValueError, match=message):
+        DataConfig.model_validate(settings)

@@ -29,11 +29,12 @@ def model(num_items, countries):
         categories={},
         vocabularies={},
         price=np.full(num_items + 1, 2.0, np.float32),
+        vectors={"image_embedding": random.normal(size=(num_items + 1, 3)).astype(np.float32)},
     )
     spec = DataSpec(
         num_ids=num_items,
         text_dimension=6,
-        vector_sizes={},
+        vector_sizes={"image_embedding": 3},
         use_price=True,
         categories={},
         event_types=["purchase"],
