@@ -4,7 +4,8 @@
 
 The exported graph is asked for the shoppers of the test period, with re-purchases as hits, at the
 time at which the period begins. A hit is a product of the page that its shopper chooses in that
-period. The flat list is the recommender's, cut to as many products as the page has.
+period. The flat list is the recommender's, cut to as many products as the page has. Hits that the
+shopper never had before, and the share of the catalogue that all pages together show, stand beside.
 """
 
 import tempfile
@@ -66,7 +67,9 @@ def main(run_folder: Path, data: Path | None, json_path: Path | None) -> None:
     figures = measured(
         np.array(pages), np.array(states), np.array(flat), kinds, cases.select(order)
     )
-    Console().print(table(figures))
+    console = Console()
+    console.print(table(figures))
+    console.print(table_of_shelves(figures))
     if json_path is not None:
         write_json(json_path, figures)
 
@@ -113,6 +116,7 @@ def measured(
     """Returns figures of pages `[shoppers, shelves, places]` and lists `[shoppers, k]`."""
     hits: dict[str, list[int]] = defaultdict(list)
     shown: dict[str, list[int]] = defaultdict(list)
+    catalogue: tuple[set[int], set[int]] = (set(), set())
     recalls, duplicates = [], 0
     for row in range(len(cases)):
         targets = cases.target_item[cases.target_offsets[row] : cases.target_offsets[row + 1]]
@@ -123,8 +127,13 @@ def measured(
             items = pages[row, shelf][pages[row, shelf] > 0]
             hits[kind].append(int(np.isin(items, targets).sum()))
             shown[kind].append(len(items))
-        found = np.isin(everything, targets).sum(), np.isin(listed, targets).sum()
-        recalls.append([found[0], found[1], found[0] / len(targets), found[1] / len(targets)])
+        had = cases.histories.item[cases.histories.history(row)]
+        line = []
+        for place, products in enumerate((everything, listed)):
+            hit = products[np.isin(products, targets)]
+            line += [len(hit), len(hit) / len(targets), int((~np.isin(hit, had)).sum())]
+            catalogue[place].update(products.tolist())
+        recalls.append(line)
     assert duplicates == 0, f"{duplicates} products stand twice on a page"
     values = np.array(recalls, float)
     low, high = bootstrap_interval(values)
@@ -134,8 +143,18 @@ def measured(
         "shoppers": len(cases),
         "duplicates": duplicates,
         "products": float(np.mean([sum(line) for line in zip(*shown.values(), strict=True)])),
-        "page": {"hits": means[0], "±": half[0], "recall": means[2], "±recall": half[2]},
-        "flat": {"hits": means[1], "±": half[1], "recall": means[3], "±recall": half[3]},
+        **{
+            name: {
+                "hits": means[3 * place],
+                "±": half[3 * place],
+                "recall": means[3 * place + 1],
+                "±recall": half[3 * place + 1],
+                "new_hits": means[3 * place + 2],
+                "±new": half[3 * place + 2],
+                "coverage": len(catalogue[place]) / cases.num_items,
+            }
+            for place, name in enumerate(("page", "flat"))
+        },
         "shelves": {
             kind: {
                 "hits": float(np.mean(hits[kind])),
@@ -154,25 +173,31 @@ def measured(
 def table(figures: dict) -> Table:
     title = f"Pages of {figures['shoppers']} shoppers, {figures['products']:.1f} products each"
     drawn = Table(title=f"{title}, {figures['duplicates']} twice")
-    for name in ("", "products", "hits", "recall", "hits a product", "state"):
-        drawn.add_column(name, justify="left" if name in ("", "state") else "right")
+    for name in ("", "products", "hits", "new to the shopper", "recall", "catalogue shown"):
+        drawn.add_column(name, justify="left" if not name else "right")
     for name in ("page", "flat"):
         found = figures[name]
         drawn.add_row(
             "page" if name == "page" else "one list, as long",
             f"{figures['products']:.1f}",
             f"{found['hits']:.3f} ±{found['±']:.3f}",
+            f"{found['new_hits']:.3f} ±{found['±new']:.3f}",
             f"{found['recall']:.4f} ±{found['±recall']:.4f}",
-            f"{found['hits'] / figures['products']:.4f}",
+            f"{found['coverage']:.3f}",
         )
-    drawn.add_section()
+    return drawn
+
+
+def table_of_shelves(figures: dict) -> Table:
+    drawn = Table(title="The shelves, from the top")
+    for name in ("", "products", "hits", "hits a product", "state"):
+        drawn.add_column(name, justify="left" if name in ("", "state") else "right")
     for kind, found in figures["shelves"].items():
         states = ", ".join(f"{state} {share:.0%}" for state, share in found["states"].items())
         drawn.add_row(
             kind,
             f"{found['products']:.1f}",
             f"{found['hits']:.3f}",
-            "",
             f"{found['precision']:.4f}",
             states,
         )

@@ -23,6 +23,7 @@ from tfrec.errors import UserError
      "2 promoted products are due within the first 2 places, of which only 1 are not pinned"),
     ({"surfaces": {"for you": {}}}, "'for you' cannot be the name of a signature"),
     ({"surfaces": {"serving_default": {}}}, "cannot be the name of a signature"),
+    ({"surfaces": {"home_page": {}}}, "cannot be the name of a signature"),
     ({"surfaces": {"home": {"diversty": 0.5}}}, "diversty"),
 ])  # fmt: skip
 def test_mistakes(section, message):
