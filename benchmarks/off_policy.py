@@ -54,7 +54,7 @@ class Simulated:
 
 
 def simulated_comparison(
-    lists: int, seed: int, share: float = 0.2, new_share: float = 0.0
+    lists: int, seed: int, share: float = 0.2, new_share: float = 0.0, count: int | None = None
 ) -> Simulated:
     """Writes a log, and estimates the click rate of a new policy from it.
 
@@ -63,6 +63,7 @@ def simulated_comparison(
         seed: of all chance.
         share: share of the logged places that is left to chance.
         new_share: the same of the new policy.
+        count: items of a list that are in the log; None for all.
     """
     random = np.random.default_rng(seed)
     taste = random.normal(size=(lists, ITEMS))
@@ -70,7 +71,7 @@ def simulated_comparison(
     logged_scores = attraction + random.normal(0, LOGGED_NOISE, attraction.shape)
     new_scores = attraction + random.normal(0, NEW_NOISE, attraction.shape)
     log = simulate(attraction, logged_scores, LOOKS, share=share, random=random)
-    lines = list(log.lines(START, shoppers=max(lists // LISTS_A_SHOPPER, 1)))
+    lines = list(log.lines(START, shoppers=max(lists // LISTS_A_SHOPPER, 1), count=count))
     late = START + 30 * 86_400.0
     lines.append(ShopperEvent(event="end", time=late, received=late, user="end", item_id="end"))
     surface = SurfaceConfig(places=PLACES, depth=ITEMS, exploration_share=share)

@@ -1,13 +1,12 @@
 """Compares two model versions, or two variants, from recorded events."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from pipelines.options import event_log_option
+from pipelines.options import event_log_option, unix_seconds
 from pipelines.running import run
 from tfrec.errors import UserError
 
@@ -77,8 +76,8 @@ def command(
         a,
         b,
         by=by,
-        start=_seconds("--from", start),
-        end=_seconds("--until", end),
+        start=unix_seconds("--from", start),
+        end=unix_seconds("--until", end),
         before_days=before_days,
         conversion=conversion,
     )
@@ -89,18 +88,6 @@ def command(
         click.echo(json.dumps(readout.to_json(), ensure_ascii=False, indent=2, allow_nan=False))
     else:
         readout.print()
-
-
-def _seconds(option: str, text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise UserError(
-            f"{option} should be a time such as 2026-01-31 or 2026-01-31T12:00, not {text!r}"
-        ) from None
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 if __name__ == "__main__":

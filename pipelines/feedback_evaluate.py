@@ -8,8 +8,11 @@ import click
 from pipelines.options import (
     config_option,
     event_log_option,
+    from_option,
     moved_data_option,
     trained_run_option,
+    unix_seconds,
+    until_option,
 )
 from pipelines.running import run
 from tfrec.config import load_config
@@ -21,6 +24,8 @@ from tfrec.errors import UserError
 @trained_run_option
 @moved_data_option
 @config_option
+@from_option
+@until_option
 @click.option(
     "--by-score",
     is_flag=True,
@@ -40,6 +45,8 @@ def command(
     run_folder: Path,
     data: Path | None,
     config: Path | None,
+    start: str | None,
+    end: str | None,
     by_score: bool,
     most_weight: float,
     as_json: bool,
@@ -58,17 +65,28 @@ def command(
     from tfrec.monitoring.live.event_log import IMPRESSION
 
     settings = load_config(config)
-    lines, bad_lines = read_log(event_log)
+    lines, bad_lines = read_log(event_log, unix_seconds("--until", end))
     if by_score:
         # What is not on the screen is not looked at, so the chances of places account for it.
         lines = [line for line in lines if line.event != IMPRESSION]
     examples = make_examples(
-        lines, settings.feedback, settings.display, by_score=by_score, bad_lines=bad_lines
+        lines,
+        settings.feedback,
+        settings.display,
+        by_score=by_score,
+        since=unix_seconds("--from", start),
+        bad_lines=bad_lines,
     )
     if not len(examples.table):
         raise UserError(
             f"no list of the event log {event_log} can be compared: "
             f"{examples.outcomes('lists') or 'it has none'}"
+        )
+    events = [event for event, count in examples.labels.items() if count]
+    if not events:
+        raise UserError(
+            f"none of the lists of {event_log} was followed by any of "
+            f"{', '.join(settings.feedback.events)}, so there is nothing to compare"
         )
     # After the mistakes that can be said without TensorFlow, which takes seconds to import.
     from tfrec.training.feedback_policy import orders_of_run
@@ -86,7 +104,7 @@ def command(
         orders_of_run(trained, examples.table),
         np.ones(len(places)) if looks is None else looks.at(places),
         settings.display,
-        [event for event, count in examples.labels.items() if count],
+        events,
         by_score=by_score,
         most_weight=most_weight,
     )

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import click
 
-from pipelines.options import config_option, event_log_option, path_option
+from pipelines.options import (
+    config_option,
+    event_log_option,
+    from_option,
+    path_option,
+    unix_seconds,
+    until_option,
+)
 from pipelines.running import run
 from tfrec.config import load_config
 from tfrec.errors import UserError
@@ -16,6 +23,8 @@ from tfrec.files import check_writable
 @event_log_option
 @path_option("--out", metavar="DIR", help="Folder of the examples; replaced.", required=True)
 @config_option
+@from_option
+@until_option
 @click.option(
     "--by-score",
     is_flag=True,
@@ -23,7 +32,15 @@ from tfrec.files import check_writable
     "configuration: compute the propensities that the log lacks.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, not tables.")
-def command(event_log: Path, out: Path, config: Path | None, by_score: bool, as_json: bool) -> None:
+def command(
+    event_log: Path,
+    out: Path,
+    config: Path | None,
+    start: str | None,
+    end: str | None,
+    by_score: bool,
+    as_json: bool,
+) -> None:
     """Join recorded lists, impressions and events into training examples.
 
     Every line of the log becomes an example, a label or an impression, or is rejected with its
@@ -34,9 +51,14 @@ def command(event_log: Path, out: Path, config: Path | None, by_score: bool, as_
 
     settings = load_config(config)
     check_writable(out / "summary.json")
-    lines, bad_lines = read_log(event_log)
+    lines, bad_lines = read_log(event_log, unix_seconds("--until", end))
     examples = make_examples(
-        lines, settings.feedback, settings.display, by_score=by_score, bad_lines=bad_lines
+        lines,
+        settings.feedback,
+        settings.display,
+        by_score=by_score,
+        since=unix_seconds("--from", start),
+        bad_lines=bad_lines,
     )
     if not len(examples.table):
         raise UserError(

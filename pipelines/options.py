@@ -1,10 +1,13 @@
 """Command-line options that several stages share."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
+
+from tfrec.errors import UserError
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -37,6 +40,12 @@ moved_data_option = path_option(
 event_log_option = path_option(
     "--event-log", metavar="DIR", help="The gateway's event log.", required=True
 )
+from_option = click.option(
+    "--from", "start", metavar="TIME", help="Only lists served since then (ISO 8601)."
+)
+until_option = click.option(
+    "--until", "end", metavar="TIME", help="Only lines of the log from before then (ISO 8601)."
+)
 _TRAINING_OPTIONS = (
     data_option,
     path_option(
@@ -56,6 +65,27 @@ _TRAINING_OPTIONS = (
     ),
     click.option("--overwrite", is_flag=True, help="Replace a model that is already in the run."),
 )
+
+
+def unix_seconds(option: str, text: str | None) -> float | None:
+    """Returns the unix seconds of a time in ISO 8601, by UTC where it names no other zone.
+
+    Args:
+        option: that it was given as, for the error.
+        text: the time; None for None.
+
+    Raises:
+        UserError: if it is no time.
+    """
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError(
+            f"{option} should be a time such as 2026-01-31 or 2026-01-31T12:00, not {text!r}"
+        ) from None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def training_options(function: Callable[..., Any]) -> Callable[..., Any]:

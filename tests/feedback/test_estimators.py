@@ -127,3 +127,16 @@ def test_the_truth_lies_in_the_intervals_and_the_naive_estimate_is_biased():
     # Unweighted means take what the logged policy put first for what shoppers like.
     assert abs(errors(NAIVE).mean()) > 5 * errors(NAIVE).std(ddof=1) / np.sqrt(40)
     assert abs(errors(NAIVE).mean()) > 0.05 * truth.mean()
+
+
+@pytest.mark.parametrize(
+    ("share", "new_share", "count"),
+    [(0.3, 0.0, 8), (0.3, 0.3, 20), (0.3, 0.1, 8)],
+)
+def test_logs_of_what_was_shown_alone_and_policies_that_explore(share, new_share, count):
+    """One long log each: the chances account for what is shown, and the truth is in reach."""
+    found = simulated_comparison(3000, seed=3, share=share, new_share=new_share, count=count)
+    assert found.support.covered == pytest.approx(1.0, abs=0.07)
+    for name in (IPS, SNIPS, DOUBLY_ROBUST):
+        estimate = found.estimates[name]
+        assert estimate.value == pytest.approx(found.truth, rel=0.1), name

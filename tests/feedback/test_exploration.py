@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tfrec.feedback.exploration import place_chances, ranks_of, shown_chances
+from tfrec.feedback.exploration import BELOW, place_chances, ranks_of, shown_chances
 from tfrec.feedback.simulation import explored_order
 
 
@@ -36,12 +36,41 @@ def test_chances_are_how_often_it_happens():
     np.testing.assert_allclose(often, place_chances(6, 3, share), atol=3 * 0.5 / lists**0.5)
 
 
-def test_ranks():
-    assert ranks_of(np.array([0.5, 0.9, 0.1, 0.9])).tolist() == [2, 0, 3, 1]
+@pytest.mark.parametrize(
+    ("scores", "places", "ranks"),
+    [
+        ([0.9, 0.5, 0.3], 3, [0, 1, 2]),
+        ([0.9, 0.9, 0.3], 3, [0, 1, 2]),
+        # 0.5 stands before 0.9 by chance; that 0.3 was best of what is left bounds its rank.
+        ([0.5, 0.9, 0.3, 0.2], 4, [1, 0, 2, 3]),
+        # 0.1 came by chance from anywhere below 0.3.
+        ([0.1, 0.9, 0.3, 0.2], 4, [BELOW, 0, 1, 2]),
+        # Chance may have put 0.3 last, and then nothing says how far below 0.9 the 0.4 is ...
+        ([0.4, 0.9, 0.3], 3, [BELOW, 0, 2]),
+        # ... unless the last place was none for chance.
+        ([0.4, 0.9, 0.3], 2, [1, 0, 2]),
+        ([0.4], 1, [0]),
+        ([], 1, []),
+    ],
+)
+def test_ranks(scores, places, ranks):
+    assert ranks_of(np.array(scores), places).tolist() == ranks
+
+
+def test_ranks_on_a_short_list_are_those_among_all():
+    scores = np.random.default_rng(0).random((300, 30))
+    order = explored_order(scores, 8, 0.3, np.random.default_rng(1))[:, :9]
+    among_all = np.argsort(np.argsort(-scores, axis=1), axis=1)
+    true = np.take_along_axis(among_all, order, axis=1)
+    shown = np.take_along_axis(scores, order, axis=1)
+    found = np.array([ranks_of(row, places=8) for row in shown])
+    known = found < BELOW
+    assert (found == true)[known].all()
+    assert 0.7 < known.mean() < 1 and true[~known].mean() > 15
 
 
 def test_chances_of_a_served_list():
     # Shown: the third best by chance, then the best, then the rest.
-    scores, chances = np.array([0.3, 0.9, 0.5, 0.1]), place_chances(10, 2, 0.1)
+    scores, chances = np.array([0.3, 0.9, 0.5, 0.2, 0.1]), place_chances(10, 2, 0.1)
     found = shown_chances(scores, depth=10, places=2, share=0.1)
-    np.testing.assert_allclose(found, [chances[2, 0], chances[0, 1], 1, 1])
+    np.testing.assert_allclose(found, [chances[2, 0], chances[0, 1], 1, 1, 1])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.feedback.lines import DAY, did, end, shown
+from tests.feedback.lines import DAY, START, did, end, shown
 from tfrec.config import FeedbackConfig
 from tfrec.feedback import joining
 from tfrec.feedback.joining import join
@@ -115,3 +115,10 @@ def test_lines_in_any_order_give_the_same():
 def test_an_empty_log():
     joined = join([], CONFIG)
     assert (joined.lists, dict(joined.list_counts), dict(joined.event_counts)) == ([], {}, {})
+
+
+def test_older_lists_are_histories_only():
+    lines = [shown(0), did(5, "a", number=0), shown(10, number=1), end()]
+    joined = join(lines, CONFIG, since=START + 10)
+    assert dict(joined.list_counts) == {joining.TOO_OLD: 1, joining.KEPT: 1}
+    assert [event.item_id for event in joined.history(joined.lists[1])] == ["a"]

@@ -135,6 +135,12 @@ def test_command(tmp_path):
     assert told == json.loads((tmp_path / "out" / "summary.json").read_text())
     assert len(load_examples(tmp_path / "out")) == 1
     assert "1 examples are in" in labels_command(*options).output
+    # The list was served at 22:13:20 on this day.
+    for limit in (("--from", "2023-11-14T22:13:21"), ("--until", "2023-11-14T22:13:20")):
+        nothing = labels_command(*options, *limit)
+        assert "became an example" in str(nothing.exception)
+    wrong = labels_command(*options, "--from", "yesterday")
+    assert "--from should be a time such as" in str(wrong.exception)
 
 
 def test_mistakes_are_said_in_a_sentence(tmp_path):

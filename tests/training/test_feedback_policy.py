@@ -90,5 +90,7 @@ def test_mistakes_are_said_in_a_sentence(planted_run, tmp_path):
     missing = evaluate("--event-log", folder, "--run", no_ranking)
     assert isinstance(missing.exception, UserError)
     assert "has no ranking model" in str(missing.exception)
+    ignored = evaluate("--event-log", folder, "--run", planted_run.path, "--from", "2023-12-01")
+    assert "can be compared: 1 before the time asked for" in str(ignored.exception)
     unsaid = evaluate("--event-log", folder, "--run", planted_run.path)
     assert "does not say how likely its lists were" in str(unsaid.exception)

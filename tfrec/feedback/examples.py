@@ -27,10 +27,10 @@ class FeedbackExamples(Displayed):
     Attributes:
         table: one row a list: `recommendation_id`, `user`, `time` (unix seconds),
             `model_version`, `variant`; lists of one length `item_id`, `position` (from 1), `score`,
-            `rank` (from 0 by score in the whole list; -1 without scores), `propensity` (chance that
-            the policy showed it there; NaN where not known), `examination` (chance that the place
-            is looked at) and `label_<event>`; and the shopper's events before, `history_item_id`,
-            `history_event`, `history_timestamp`.
+            `rank` (by score among all candidates, as far as the list tells; -1 without scores),
+            `propensity` (chance that the policy showed it there; NaN where not known),
+            `examination` (chance that the place is looked at) and `label_<event>`; and the
+            shopper's events before, `history_item_id`, `history_event`, `history_timestamp`.
         rejects: lists and events that became no example, with the reason.
         counts: by kind (`lists`, `events`), how many there were by outcome; they add up to the
             lines of the log.

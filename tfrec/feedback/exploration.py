@@ -4,6 +4,9 @@ from functools import cache
 
 import numpy as np
 
+BELOW = 1_000_000
+"""The rank of an item of which is only known that it is below those of its list."""
+
 
 @cache
 def place_chances(depth: int, places: int, share: float) -> np.ndarray:
@@ -39,38 +42,51 @@ def place_chances(depth: int, places: int, share: float) -> np.ndarray:
     return later
 
 
-def ranks_of(scores: np.ndarray) -> np.ndarray:
-    """Returns the rank of each item by score, from 0; of equal ones the first shown is first.
+def ranks_of(scores: np.ndarray, places: int) -> np.ndarray:
+    """Returns the rank among all candidates of each item of a served list, from 0.
+
+    An item was not put at its place by chance if none that comes later has a higher score. What
+    never came to the list has a lower score than any of these, so their ranks, and those of items
+    above them, are the ranks on the list; items of lower scores came from somewhere below, mostly
+    far below, and have the rank `BELOW`. Of the last item, where it is one of the places left to
+    chance, nothing that comes later tells whether chance put it there: a list should have an item
+    more than that.
 
     Args:
-        scores: float `[items]`, in display order.
+        scores: float `[items]`, in display order, by which the list would be ordered without
+            chance; of equal ones the first is the better one.
+        places: how many places were left to chance; those after them follow by score.
+
+    Returns:
+        int64 `[items]`.
     """
-    order = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
+    scores = np.asarray(scores, dtype=np.float64)
+    order = np.argsort(-scores, kind="stable")
     ranks = np.empty(len(order), np.int64)
     ranks[order] = np.arange(len(order))
+    chosen = ranks == np.minimum.accumulate(ranks[::-1])[::-1]
+    telling = chosen.copy()
+    if 1 < len(ranks) <= places:
+        telling[-1] = False
+    ranks[~chosen & (ranks > ranks[telling].max(initial=-1))] = BELOW
     return ranks
 
 
 def shown_chances(scores: np.ndarray, depth: int, places: int, share: float) -> np.ndarray:
     """Returns the probability with which each item of a served list came to its place.
 
-    What chance put on a list pushes an item off it that is not in the log, so the rank of an item
-    among those of the list is its rank among all candidates, or less by the number of items that
-    were pushed off; both make the same difference only at the last places.
-
     Args:
-        scores: float `[items]`, of the list in display order, by which it would be ordered
-            without chance.
+        scores: float `[items]`, as `ranks_of` takes them.
         depth: how many items competed.
-        places: how many places they competed for; those after them follow by score.
+        places: as in `ranks_of`.
         share: probability that a place was left to chance.
 
     Returns:
         float64 `[items]`.
     """
-    ranks = ranks_of(scores)
-    depth = max(depth, len(ranks))
+    depth = max(depth, len(scores))
     places = min(places, depth)
+    ranks = np.minimum(ranks_of(scores, places), depth - 1)
     chances = np.ones(len(ranks))
     within = np.arange(min(places, len(ranks)))
     chances[within] = place_chances(depth, places, share)[ranks[within], within]

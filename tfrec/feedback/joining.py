@@ -14,6 +14,7 @@ MOST_HISTORY = 500
 KEPT = "kept"
 REPEATED_LIST = "repeated"
 EMPTY = "without items"
+TOO_OLD = "before the time asked for"
 NOT_DISPLAYED = "never displayed"
 UNFINISHED = "window not over"
 # What becomes of an event.
@@ -92,7 +93,7 @@ class Joined:
         return [(item, shown.impressions[item].position or place) for item, place in places]
 
 
-def join(lines: Iterable[LogLine], config: FeedbackConfig) -> Joined:
+def join(lines: Iterable[LogLine], config: FeedbackConfig, *, since: float | None = None) -> Joined:
     """Joins served lists with the events that belong to them.
 
     An event belongs to the list that it names; one that names none (a later purchase) to the
@@ -104,6 +105,7 @@ def join(lines: Iterable[LogLine], config: FeedbackConfig) -> Joined:
     Args:
         lines: the log, in any order.
         config: window, places, labels and the rules for robots.
+        since: lists served before, in unix seconds, are no examples; None for none.
     """
     ordered = sorted(lines, key=lambda line: line.received)
     robots = find_robots(ordered, config)
@@ -114,7 +116,7 @@ def join(lines: Iterable[LogLine], config: FeedbackConfig) -> Joined:
             joining.serve()
         else:
             joining.happen(line)
-    return joining.finish(ordered[-1].received if ordered else 0.0)
+    return joining.finish(since, ordered[-1].received if ordered else 0.0)
 
 
 def _is_impression(line: LogLine) -> bool:
@@ -203,9 +205,11 @@ class _Joining:
         items.add(event.item_id)
         return shown, LABEL
 
-    def finish(self, end: float) -> Joined:
+    def finish(self, since: float | None, end: float) -> Joined:
         """Settles what only the end of the log, unix seconds, can tell."""
         for shown in self._lists:
+            if shown.rejected is None and since is not None and shown.served.received < since:
+                shown.rejected = TOO_OLD
             if shown.rejected is None and self._displayed and not shown.impressions:
                 shown.rejected = NOT_DISPLAYED
             if shown.rejected is None and shown.served.received + self._window > end:

@@ -22,6 +22,7 @@ def make_examples(
     surface: SurfaceConfig,
     *,
     by_score: bool,
+    since: float | None = None,
     bad_lines: int = 0,
 ) -> FeedbackExamples:
     """Turns a log into examples.
@@ -32,11 +33,12 @@ def make_examples(
         surface: the display order that made the lists, for the propensities.
         by_score: whether the lists' order is that of their scores but for the surface's
             `exploration_share`, so that propensities that the log lacks can be computed.
+        since: lists served before, in unix seconds, are histories only; None for none.
         bad_lines: lines of the log that could not be read.
     """
-    joined = join(lines, config)
+    joined = join(lines, config, since=since)
     kept = [shown for shown in joined.lists if shown.rejected is None]
-    rows = [_row(joined, shown, config, surface if by_score else None) for shown in kept]
+    rows = [_row(joined, shown, config, surface, by_score=by_score) for shown in kept]
     table = pd.DataFrame(rows, columns=_columns(config))
     warnings = []
     examination = _examination(table, config)
@@ -79,7 +81,12 @@ def _columns(config: FeedbackConfig) -> list[str]:
 
 
 def _row(
-    joined: Joined, shown: ShownList, config: FeedbackConfig, surface: SurfaceConfig | None
+    joined: Joined,
+    shown: ShownList,
+    config: FeedbackConfig,
+    surface: SurfaceConfig,
+    *,
+    by_score: bool,
 ) -> dict[str, Any]:
     served = shown.served
     places = joined.places(shown, config.places)
@@ -96,8 +103,10 @@ def _row(
         "item_id": names,
         "position": np.array([place for _, place in places], np.int32),
         "score": scores[index],
-        "rank": np.where(np.isnan(scores), -1, ranks_of(scores)).astype(np.int32)[index],
-        "propensity": _propensities(shown, scores, surface)[index],
+        "rank": np.where(np.isnan(scores), -1, ranks_of(scores, surface.places)).astype(np.int32)[
+            index
+        ],
+        "propensity": _propensities(shown, scores, surface if by_score else None)[index],
         "examination": np.ones(len(names), np.float32),
         **{
             LABEL_PREFIX + event: np.isin(names, sorted(shown.happened.get(event, ())))

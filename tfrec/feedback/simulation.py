@@ -28,26 +28,26 @@ class SimulatedLog:
     clicks: np.ndarray
     attraction: np.ndarray
 
-    def lines(self, start: float, shoppers: int, version: int = 1) -> Iterator[LogLine]:
-        """Yields what a gateway would have written.
+    def lines(self, start: float, shoppers: int, *, count: int | None = None) -> Iterator[LogLine]:
+        """Yields what a gateway would have written about version 1 of a model.
 
         Args:
             start: unix seconds of the first list.
             shoppers: how many come, one after another and then again.
-            version: of the model.
+            count: items that were asked for, at least as many as there are places; None for all.
         """
         for row, (items, scores) in enumerate(zip(self.items, self.scores, strict=True)):
             time = start + SECONDS_APART * row
-            user, name = f"{row % shoppers:016x}", f"{version}-{row:016x}"
+            user, name = f"{row % shoppers:016x}", f"1-{row:016x}"
             yield ServedList(
                 event=SERVED,
                 time=time,
                 received=time,
                 user=user,
                 recommendation_id=name,
-                model_version=version,
-                item_ids=[f"item-{item}" for item in items],
-                scores=scores.tolist(),
+                model_version=1,
+                item_ids=[f"item-{item}" for item in items[:count]],
+                scores=scores[:count].tolist(),
             )
             for place in np.flatnonzero(self.clicks[row]):
                 moment = time + SECONDS_TO_CLICK + float(place)
