@@ -61,7 +61,7 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
         Stage(
             "train surfaces",
             "pipelines.train_surfaces",
-            "Fit the surfaces of a shop: home page, cart, search and more.",
+            "Fit the home page, cart, search and other surfaces.",
         ),
         Stage("export", "pipelines.export", "Write the SavedModels that a model server loads."),
         Stage(
@@ -103,9 +103,8 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
         Stage("search", "pipelines.search", "Ask a server for items that fit a text."),
         Stage("similar", "pipelines.similar", "Ask a server for items like an item."),
         Stage("cart", "pipelines.cart", "Ask a server what completes a basket."),
-        Stage(
-            "home", "pipelines.home", "Ask a server for a home page: several shelves in one call."
-        ),
+        Stage("explain", "pipelines.explain", "Say why an item is recommended."),
+        Stage("home", "pipelines.home", "Ask a server for a shopper's home page."),
     ),
     "Watch it": (
         Stage(
@@ -126,6 +125,11 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
         ),
     ),
     "Look inside": (
+        Stage(
+            "profile",
+            "pipelines.profile",
+            "Write portraits of shoppers: segment, taste, next purchase.",
+        ),
         Stage(
             "runs",
             "pipelines.runs",

@@ -53,7 +53,10 @@ def command(
     as_json: bool,
     timeout: float,
 ) -> None:
-    """Ask a server for a home page: several shelves, no product twice."""
+    """Ask a server for a shopper's home page.
+
+    It is several shelves in one call, and no product stands twice.
+    """
     with ask(server, server_ca, timeout) as client:
         page = client.home(
             split_ids(history),

@@ -20,7 +20,7 @@ from tfrec.config import load_config
 )
 @click.option("--overwrite", is_flag=True, help="Replace surfaces that are already in the run.")
 def command(run_folder: Path, data: Path | None, config_file: Path | None, overwrite: bool) -> None:
-    """Fit the surfaces of a shop: home page, cart, search, repeat purchases and campaigns.
+    """Fit the home page, cart, search and other surfaces.
 
     The run must hold a finished retrieval model. The next export has the surfaces as signatures
     of the models `retrieval` and `recommender`.
