@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -19,6 +18,7 @@ from tfrec.errors import UserError
 from tfrec.files import atomic_file, only_one, read_json, write_json
 from tfrec.images.decoding import SMALLEST_SIDE, UnusablePictureError, decode
 from tfrec.images.sources import PictureSource
+from tfrec.images.writing import write_catalogue, write_rejects
 from tfrec.progress import progress
 
 PART_ROWS = 512
@@ -109,8 +109,8 @@ def encode_catalogue(
                 f"none of the {len(rows)} items of {table.label} has a usable picture ({told}); "
                 "files of a folder are named by item id, and a column holds their paths"
             )
-        _write(table, rows, vectors, out, column)
-        rejects = _write_rejects(table, rows, pictures, reasons, out)
+        write_catalogue(table, rows, vectors, out, column)
+        rejects = write_rejects(table, rows, pictures, reasons, out)
         shutil.rmtree(folder)
         lock.unlink()
     dimension = next(len(vector) for vector in vectors if vector.is_valid)
@@ -214,46 +214,3 @@ def _decoded(
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
-
-
-def _write(
-    table: Table, rows: np.ndarray, vectors: pa.ChunkedArray, out: Path, column: str
-) -> None:
-    catalogue = table.columns.take(pa.array(rows))
-    # The pictures themselves are of no more use, and as large as all the rest together.
-    bulky = [field.name for field in catalogue.schema if _holds_bytes(field.type)]
-    catalogue = catalogue.drop_columns([*bulky, *({column} & set(catalogue.column_names))])
-    with atomic_file(out) as temporary:
-        pq.write_table(catalogue.append_column(column, vectors), temporary, compression="zstd")
-
-
-def _holds_bytes(kind: pa.DataType) -> bool:
-    if pa.types.is_struct(kind):
-        return any(_holds_bytes(field.type) for field in kind)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def _write_rejects(
-    table: Table, rows: np.ndarray, pictures: PictureSource, reasons: list[str | None], out: Path
-) -> Path | None:
-    path = out.with_name(f"{out.stem}.rejects.parquet")
-    chosen = [place for place, reason in enumerate(reasons) if reason]
-    if not chosen:
-        # What an earlier command rejected would be taken for this one's.
-        path.unlink(missing_ok=True)
-        return None
-    items = table.columns.column("item_id").take(pa.array(rows[chosen])).to_pylist()
-    frame = pd.DataFrame(
-        {
-            "item_id": pd.Series(
-                [None if item is None else str(item) for item in items], dtype="str"
-            ),
-            "picture": pd.Series(
-                [pictures.name(int(rows[place])) for place in chosen], dtype="str"
-            ),
-            "reason": pd.Series([reasons[place] for place in chosen], dtype="str"),
-        }
-    )
-    with atomic_file(path) as temporary:
-        frame.to_parquet(temporary, index=False)
-    return path
