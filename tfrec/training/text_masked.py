@@ -1,5 +1,6 @@
 """Masked-language-model pre-training: the BERT guesses hidden tokens of the shop's texts."""
 
+import dataclasses
 import math
 from collections.abc import Iterator
 
@@ -50,28 +51,35 @@ class MaskedLanguageModel(tfrs.models.Model):
         return [each for each in self.head.trainable_variables if each.ref() not in shared]
 
     def guesses(self, batch: dict[str, tf.Tensor], training: bool) -> tf.Tensor:
-        """Returns logits `[batch, places, vocabulary]` of a batch of `MaskedBatches`."""
+        """Returns logits `[hidden_tokens, vocabulary]` of a batch of `MaskedBatches`."""
         tower, mask = self.tower, batch["padding_mask"]
         hidden = tower.hidden_below(batch["token_ids"], mask, training)
         hidden = tower.last_hidden(hidden, mask, training)
-        return self.head(hidden, batch["mask_positions"])
+        # As one long text: a product with the vocabulary for every text apart would hold a
+        # gradient of the whole embedding table for each of them.
+        one = tf.reshape(hidden, [1, -1, tower.dimension])
+        return self.head(one, batch["places"][tf.newaxis])[0]
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns the mean cross-entropy, in nats, of the hidden tokens of a batch."""
-        losses = _losses(self.guesses(inputs, training), inputs)
-        return tf.math.divide_no_nan(tf.reduce_sum(losses), tf.reduce_sum(inputs["mask_weights"]))
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            inputs["answers"], self.guesses(inputs, training)
+        )
+        return tf.math.divide_no_nan(tf.reduce_sum(losses), tf.cast(tf.size(losses), losses.dtype))
 
     def judge(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns the sum of the losses, the right guesses, and the number of hidden tokens."""
-        logits, weights = self.guesses(batch, training=False), batch["mask_weights"]
-        guess = tf.argmax(logits, axis=-1, output_type=tf.int32)
-        right = tf.cast(guess == batch["mask_ids"], tf.float32) * weights
-        losses = _losses(logits, batch)
-        return tf.reduce_sum(losses), tf.reduce_sum(right), tf.reduce_sum(weights)
+        logits, answers = self.guesses(batch, training=False), batch["answers"]
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(answers, logits)
+        right = tf.argmax(logits, axis=-1, output_type=tf.int32) == answers
+        return tf.reduce_sum(losses), tf.math.count_nonzero(right), tf.size(answers)
 
 
 class MaskedBatches:
     """Batches of texts with hidden tokens.
+
+    A batch holds `token_ids` and `padding_mask` int32 `[batch, length]`, and of its hidden tokens
+    the `places`, counted through the batch row by row, and the `answers`, int32 `[hidden_tokens]`.
 
     Args:
         tower: whose tokenizer and vocabulary are used.
@@ -115,30 +123,53 @@ class MaskedBatches:
             epoch: its number; a negative one may be used for what is not trained on.
             skip: batches to leave out at the beginning.
         """
-        # Each epoch starts its own random numbers, so that one that is resumed is the same.
+        # Each epoch starts its own random numbers, so that one that is resumed is the same. They
+        # are drawn at once: a new seed lets TensorFlow forget every graph that it had prepared.
         random = np.random.default_rng([self._seed, epoch + 1])
-        order = random.permutation(rows)
+        tf.random.set_seed(int(random.integers(2**31)))
+        texts = self._masked(random.permutation(rows))
         pool = POOL * self._size
         batches = []
-        for start in range(0, len(order), pool):
-            some = order[start : start + pool]
-            some = some[np.argsort(self._tokens.lengths[some], kind="stable")]
+        for start in range(0, len(rows), pool):
+            some = np.arange(start, min(start + pool, len(rows)))
+            some = some[np.argsort(texts.lengths[some], kind="stable")]
             batches += [some[i : i + self._size] for i in range(0, len(some), self._size)]
-        seeds = random.integers(2**31, size=len(batches))
         for number in random.permutation(len(batches))[skip:]:
-            tf.random.set_seed(int(seeds[number]))
-            yield self._masked(batches[number])
+            yield texts.batch(batches[number])
 
-    def _masked(self, rows: np.ndarray) -> dict[str, tf.Tensor]:
-        token_ids, mask = self._tokens.padded(rows)
-        made = self._masker(tf.RaggedTensor.from_tensor(token_ids, self._tokens.lengths[rows]))
-        places = made["mask_positions"]
+    def _masked(self, rows: np.ndarray) -> "_MaskedTexts":
+        index, mask = self._tokens.places(rows)
+        lengths = self._tokens.lengths[rows]
+        made = self._masker(
+            tf.RaggedTensor.from_row_lengths(self._tokens.flat[index[mask]], lengths)
+        )
+        return _MaskedTexts(
+            lengths,
+            made["token_ids"].to_tensor().numpy().astype(np.int32),
+            made["mask_positions"].to_tensor(default_value=-1).numpy().astype(np.int32),
+            made["mask_ids"].to_tensor(default_value=-1).numpy().astype(np.int32),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class _MaskedTexts:
+    """Texts with hidden tokens; all but `lengths` are padded, the last two with -1."""
+
+    lengths: np.ndarray
+    token_ids: np.ndarray
+    places: np.ndarray
+    answers: np.ndarray
+
+    def batch(self, rows: np.ndarray) -> dict[str, tf.Tensor]:
+        width = int(self.lengths[rows].max())
+        places = self.places[rows]
+        hidden = places >= 0
+        in_batch = np.arange(len(rows), dtype=np.int32)[:, np.newaxis] * width + places
         return {
-            "token_ids": tf.cast(made["token_ids"].to_tensor(), tf.int32),
-            "padding_mask": tf.cast(mask, tf.int32),
-            "mask_positions": tf.cast(places.to_tensor(), tf.int32),
-            "mask_ids": tf.cast(made["mask_ids"].to_tensor(), tf.int32),
-            "mask_weights": tf.sequence_mask(places.row_lengths(), dtype=tf.float32),
+            "token_ids": tf.constant(self.token_ids[rows, :width]),
+            "padding_mask": tf.sequence_mask(self.lengths[rows], width, tf.int32),
+            "places": tf.constant(in_batch[hidden]),
+            "answers": tf.constant(self.answers[rows][hidden]),
         }
 
 
@@ -179,7 +210,7 @@ def train_masked(
 
     monitor = text_monitor(
         run,
-        lambda batch: int(tf.reduce_sum(batch["mask_weights"])),
+        lambda batch: int(tf.size(batch["answers"])),
         tensorboard=config.training.tensorboard,
     )
     with monitor:
@@ -197,9 +228,3 @@ def train_masked(
         ).run()
     validate()
     return summary, figures[-1]
-
-
-def _losses(logits: tf.Tensor, batch: dict[str, tf.Tensor]) -> tf.Tensor:
-    """Returns the cross-entropy `[batch, places]`, 0 where there is no hidden token."""
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(batch["mask_ids"], logits)
-    return losses * batch["mask_weights"]
