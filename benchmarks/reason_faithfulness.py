@@ -43,7 +43,7 @@ import tensorflow as tf  # isort: skip
 
 SHOWN = 10
 WITH_WORDS = 3
-"""Items of each shopper whose texts are read again, which takes long."""
+"""Items of each shopper whose texts are read again."""
 AT_ONCE = 32
 FEWEST = 2
 EVERYONE = (FEWEST, 10**9)
@@ -84,7 +84,9 @@ class Case:
         rank: float64 `[1 + distinct, SHOWN]`, first with all of the history.
         value: float64 `[1 + distinct, SHOWN]`, logits of the value.
         reasons: float64 by name, `[distinct, SHOWN]`: how much each item is said to weigh.
-        words: the same for the words of the items shown that have two or more.
+        scores: float32 `[num_items + 1]`, of the first stage.
+        query: float32 `[dimension]`.
+        effects: float32 `[SHOWN, most]`: how much each word of the items is said to weigh.
     """
 
     items: np.ndarray
@@ -92,7 +94,9 @@ class Case:
     rank: np.ndarray
     value: np.ndarray
     reasons: dict[str, np.ndarray]
-    words: list[WordChanges]
+    scores: np.ndarray
+    query: np.ndarray
+    effects: np.ndarray
 
 
 class Funnel:
@@ -116,7 +120,6 @@ class Funnel:
         self.tower = text_tower_of(
             run.retrieval, find_weights(run.config.text.bert), run.config.text.max_tokens
         )
-        self._occluded: dict[int, np.ndarray] = {}
         self._ranked = tf.function(self._rank, reduce_retracing=True, autograph=False)
         self._weights = tf.function(self._weigh, reduce_retracing=True, autograph=False)
 
@@ -204,40 +207,49 @@ class Funnel:
         }
         scores = self._ranked(whole, shown[None], hidden[None])[0].numpy()[0]
         query = self.retriever.query_vectors(whole).numpy()[0]
-        words = self._words(scores, query, shown, effects)
-        return Case(items, shown, rank, value, reasons, words)
+        return Case(items, shown, rank, value, reasons, scores, query, effects)
 
-    def _words(
-        self, scores: np.ndarray, query: np.ndarray, shown: np.ndarray, effects: np.ndarray
-    ) -> list[WordChanges]:
-        """Returns what becomes of items in the first stage without each word of their texts."""
-        found = []
-        for place, item in enumerate(shown[:WITH_WORDS]):
-            slots = np.flatnonzero(self.words.of_item[item])
-            if len(slots) < FEWEST:
-                continue
-            lost = self._lost(int(item), query, [self.words.of_item[item][slot] for slot in slots])
-            after = 1 + (scores > (scores[item] - lost)[:, np.newaxis]).sum(axis=1)
-            # The item itself is above what it would be without a word that speaks for it.
-            after = after - (lost > 0)
-            before = 1 + (scores > scores[item]).sum()
-            found.append(
-                WordChanges(after - before, np.log(after / before), effects[place, slots], lost)
-            )
-        return found
+    def word_changes(self, cases: Sequence[Case]) -> list[list[WordChanges]]:
+        """Returns what becomes of items in the first stage without each word, case by case."""
+        chosen = [
+            [(place, int(item)) for place, item in enumerate(case.shown[:WITH_WORDS])]
+            for case in cases
+        ]
+        described = self._described({item for row in chosen for _, item in row})
+        return [
+            [
+                word_changes(case, place, item, described[item])
+                for place, item in row
+                if len(described[item]) > FEWEST
+            ]
+            for case, row in zip(cases, chosen, strict=True)
+        ]
 
-    def _lost(self, item: int, query: np.ndarray, words: Sequence[int]) -> np.ndarray:
-        """Returns by how much an item's score falls without each of its words."""
-        if item not in self._occluded:
+    def _described(self, items: set[int]) -> dict[int, np.ndarray]:
+        """Returns the vectors of items, as they are and without each of their words."""
+        texts, owner = [], []
+        for item in sorted(items):
             text = self.run.dataset.items["text"].iloc[item - 1]
-            left = [text, *(without_word(text, self.words.spelling[word]) for word in words)]
-            vectors = encode_all(self.tower, left)
-            model = self.run.retrieval
-            described = model.catalogue.features(tf.fill([len(left)], tf.constant(item, tf.int64)))
-            moved = model.item_tower(described | {"text": tf.constant(vectors)})
-            self._occluded[item] = tf.cast(moved, tf.float32).numpy()
-        near: np.ndarray = self._occluded[item] @ query
-        return near[0] - near[1:]
+            words = [self.words.spelling[word] for word in self.words.of_item[item] if word]
+            texts += [text, *(without_word(text, word) for word in words)]
+            owner += [item] * (1 + len(words))
+        features = self.run.retrieval.catalogue.features(tf.constant(owner, tf.int64))
+        features["text"] = tf.constant(encode_all(self.tower, texts))
+        vectors = tf.cast(self.run.retrieval.item_tower(features), tf.float32).numpy()
+        return {item: vectors[np.array(owner) == item] for item in items}
+
+
+def word_changes(case: Case, place: int, item: int, vectors: np.ndarray) -> WordChanges:
+    """Returns what becomes of one item; `vectors` are its own, and those without each word."""
+    near = vectors @ case.query
+    lost = near[0] - near[1:]
+    own = case.scores[item]
+    before = 1 + (case.scores > own).sum()
+    # The item itself is above what it would be without a word that speaks for it.
+    after = 1 + (case.scores > (own - lost)[:, np.newaxis]).sum(axis=1) - (lost > 0)
+    return WordChanges(
+        after - before, np.log(after / before), case.effects[place, : len(lost)], lost
+    )
 
 
 def as_history(
@@ -305,16 +317,16 @@ def item_figures(cases: Sequence[Case], name: str, seed: int) -> dict[str, dict[
 
 
 def word_figures(
-    cases: Sequence[Case], chosen: Callable[[WordChanges], np.ndarray], seed: int
+    changes: Sequence[list[WordChanges]], chosen: Callable[[WordChanges], np.ndarray], seed: int
 ) -> dict[str, dict[str, float]]:
     """Returns the same for words; cases without an item of two words are left out."""
     pairs: dict[str, list[list[float]]] = {"rank": [], "log rank": []}
-    for case in cases:
-        if not case.words:
+    for words in changes:
+        if not words:
             continue
         for kind in pairs:
             rows = []
-            for word in case.words:
+            for word in words:
                 change = np.abs(word.rank if kind == "rank" else word.log_rank)
                 rows.append((change[chosen(word).argmax()], change.mean()))
             pairs[kind].append(np.mean(rows, axis=0).tolist())
@@ -352,9 +364,10 @@ def main(
         for name in some[0].reasons if (low, high) == EVERYONE else ("served", "leave one out"):
             row = {"what": "item", "histories": [low, high], "reason": name, "cases": len(some)}
             figures.append(row | item_figures(some, name, seed))
+    changes = funnel.word_changes(cases)
     for name, chosen in WORD_CHOICES.items():
         row = {"what": "word", "histories": list(EVERYONE), "reason": name, "cases": len(cases)}
-        figures.append(row | word_figures(cases, chosen, seed))
+        figures.append(row | word_figures(changes, chosen, seed))
     Console(width=140).print(table(figures, f"re-purchases {repeats}, {len(cases)} shoppers"))
     if json_path is not None:
         write_json(json_path, figures)

@@ -29,6 +29,7 @@ BESIDE = {
         "surfaces",
         "feedback",
         "profiles",
+        "explaining",
     },
     "monitoring": {"data", "evaluation"},
     "launch": {"data", "evaluation", "towers"},

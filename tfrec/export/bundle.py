@@ -17,7 +17,9 @@ from tfrec.export.versions import versions_of
 from tfrec.files import read_json, sha256_of_file, write_json
 from tfrec.models.recommender import Ranker
 from tfrec.models.retrieval import RetrievalModel
+from tfrec.profiles.tables import ARRAYS, NAMES
 from tfrec.progress import progress
+from tfrec.training.profiles import PROFILES
 from tfrec.training.ranking import FEATURES, STATISTICS, load_ranker
 from tfrec.training.ranking import WEIGHTS as RANKING_WEIGHTS
 from tfrec.training.retrieval import (
@@ -158,6 +160,7 @@ def write_bundle(version_folder: Path, source: Exportable, bert: str) -> None:
         (source.retrieval_folder, RETRIEVAL, _RETRIEVAL_FILES),
         (source.ranking_folder, RANKING, _RANKING_FILES),
         (source.surfaces_folder, SURFACES, _SURFACES_FILES),
+        (source.profiles_folder, PROFILES, (ARRAYS, NAMES)),
     )
     for origin, name, patterns in copies:
         if not origin.is_dir():

@@ -11,6 +11,7 @@ from tfrec.config import ExperimentConfig
 from tfrec.models.recommender import Ranker
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.monitoring.drift.reference import Reference
+from tfrec.training.profiles import PROFILES
 from tfrec.training.surfaces import SURFACES
 
 Example = dict[str, Any]
@@ -51,3 +52,8 @@ class Exportable:
     def surfaces_folder(self) -> Path:
         """Where the surfaces lie, if any were fitted: beside the retrieval model."""
         return self.retrieval_folder.parent / SURFACES
+
+    @property
+    def profiles_folder(self) -> Path:
+        """Where what portraits are drawn with lies, if any were: beside the retrieval model."""
+        return self.retrieval_folder.parent / PROFILES

@@ -9,6 +9,7 @@ from tfrec.explaining.words import Words
 from tfrec.export.exportable import Exportable
 from tfrec.export.histories import HistoryReader
 from tfrec.export.item_reader import ItemReader
+from tfrec.export.profiles import profile_signatures
 from tfrec.export.ranking import RankingSignatures
 from tfrec.export.recommender import DEFAULT, RecommenderSignatures, surfaces_of
 from tfrec.export.retrieval import RetrievalSignatures
@@ -69,7 +70,8 @@ class ServedModels:
             "retrieval": RetrievalSignatures(
                 items, histories, products, retriever, text_tower, k, hide_history
             ).signatures
-            | surface_signatures(fitted, source, items, histories, products, retriever, text_tower),
+            | surface_signatures(fitted, source, items, histories, products, retriever, text_tower)
+            | profile_signatures(source, histories, retriever),
             "ranking": RankingSignatures(items, histories, retriever, source.ranker).signatures,
             "recommender": RecommenderSignatures(
                 items, histories, words, surfaces, k, hide_history

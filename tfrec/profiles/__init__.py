@@ -1,0 +1,1 @@
+"""Portraits of shoppers: taste, price band, activity, segment, next purchase."""
