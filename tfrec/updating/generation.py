@@ -16,6 +16,7 @@ from tfrec.data.manifest import MANIFEST
 from tfrec.errors import UserError
 from tfrec.evaluation.cases import Cases, NoCasesError
 from tfrec.files import read_json, write_json
+from tfrec.training.profiles import PROFILES, run_profiles
 from tfrec.training.ranking import train_ranking
 from tfrec.training.retrieval import load_retrieval
 from tfrec.training.run import RunDirectory
@@ -110,6 +111,7 @@ class Generation:
             self.train_ranking()
             on_step("ranking")
             self.fit_surfaces()
+            self.fit_profiles()
             verdict = self.judge()
         except UserError as error:
             if isinstance(error.__cause__, OSError):
@@ -154,6 +156,12 @@ class Generation:
             return
         if not self._is_trained(SURFACES, self.training_config):
             run_surfaces(self.folder / "run", self.dataset.path, overwrite=True)
+
+    def fit_profiles(self) -> None:
+        """Finds segments and rhythm anew, if the champion has any, which are of its vectors."""
+        folder = self.folder / "run"
+        if (self.champion_run / PROFILES).is_dir() and not (folder / PROFILES).is_dir():
+            run_profiles(folder, self.dataset.path)
 
     def judge(self) -> Verdict:
         """Compares the challenger with the champion on the newest days.
