@@ -9,7 +9,8 @@ import pytest
 from tfrec.config import SurfaceConfig
 from tfrec.errors import UserError
 from tfrec.feedback.comparison import NewOrders, compare_policies
-from tfrec.feedback.estimators import DOUBLY_ROBUST, IPS, LOGGED
+from tfrec.feedback.estimators import DOUBLY_ROBUST, IPS, LOGGED, Estimate, Support
+from tfrec.feedback.report import verdict
 
 SURFACE = SurfaceConfig(places=2, depth=3, exploration_share=0.5)
 CERTAIN = SurfaceConfig(places=2, depth=3)
@@ -92,6 +93,24 @@ def test_what_the_log_could_never_show_is_warned_of():
     assert any("as much as 0 lists" in warning for warning in found.warnings)
     assert any("2 shoppers" in warning for warning in found.warnings)
     assert "warning: " in repr(found)
+    assert "The log cannot tell which policy brings more click events" in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("change", "covered", "sentence"),
+    [
+        ((0.1, 0.3), (0.9, 1.1), "The new policy brings more click"),
+        ((-0.3, -0.1), (0.9, 1.1), "The new policy brings fewer click"),
+        ((-0.1, 0.1), (0.9, 1.1), "No difference in click"),
+        ((0.1, 0.3), (0.5, 0.9), "The log cannot tell"),
+        ((0.1, 0.3), (1.1, 1.5), "The log cannot tell"),
+        ((np.nan, np.nan), (0.9, 1.1), "The log cannot tell"),
+    ],
+)
+def test_verdict(change, covered, sentence):
+    told = Support(100.0, 100, 1.0, *covered, 0.0, 1.0)
+    estimate = Estimate(0.5, 0.4, 0.6, 0.2, *change)
+    assert verdict("click", estimate, told).startswith(sentence)
 
 
 def test_wrong_propensities_are_warned_of():

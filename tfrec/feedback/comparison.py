@@ -1,32 +1,17 @@
 """Compares a new policy with the logged one from the log alone, event by event."""
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from rich.table import Table
-from rich.text import Text
 
 from tfrec.config import SurfaceConfig
-from tfrec.display import Displayed
 from tfrec.errors import UserError
-from tfrec.feedback.estimators import (
-    DOUBLY_ROBUST,
-    Estimate,
-    LoggedPlaces,
-    Support,
-    cross_fitted,
-    estimates,
-    support,
-)
+from tfrec.feedback.estimators import LoggedPlaces, cross_fitted, estimates, support
 from tfrec.feedback.examples import LABEL_PREFIX
 from tfrec.feedback.exploration import place_chances
-
-FEWEST_LISTS, FEWEST_SHOPPERS = 100.0, 30
-TOLERANCE = 0.05
+from tfrec.feedback.report import Comparison, warnings_of
 
 
 @dataclass(frozen=True)
@@ -42,73 +27,6 @@ class NewOrders:
     items: np.ndarray
     scores: np.ndarray
     surface: SurfaceConfig
-
-
-@dataclass(frozen=True, repr=False)
-class Comparison(Displayed):
-    """The estimates of a new policy.
-
-    Attributes:
-        estimates: by event and estimator, rewards per place shown.
-        support: how well the log can tell.
-        shoppers: how many there are.
-        places: places of a list that are compared.
-        model: what is assumed of places, `position-based` or `item-position`.
-        warnings: in sentences.
-    """
-
-    estimates: dict[str, dict[str, Estimate]]
-    support: Support
-    shoppers: int
-    places: int
-    model: str
-    warnings: list[str]
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns everything for a machine; intervals that are not known are null."""
-        return asdict(self, dict_factory=_without_nan)
-
-    def renderables(self) -> Iterable[Table | Text]:
-        """Returns a table of estimates, how well the log can tell, and warnings."""
-        table = Table("event", "estimate", title="Per item shown, of the new policy")
-        for heading in ("value", "95 % interval", "change", "95 % interval"):
-            table.add_column(heading, justify="right")
-        for event, rows in self.estimates.items():
-            for name, row in rows.items():
-                changes = ("", "") if name == "logged" else (
-                    f"{row.change:+.5f}", f"{row.change_low:+.5f} to {row.change_high:+.5f}"
-                )  # fmt: skip
-                interval = f"{row.low:.5f} to {row.high:.5f}"
-                table.add_row(event, name, f"{row.value:.5f}", interval, *changes)
-        yield table
-        told = self.support
-        yield Text(
-            f"{told.lists:,} lists of {self.shoppers:,} shoppers, which tell as much as "
-            f"{told.effective_lists:,.0f} of the new policy; the weights account for "
-            f"{told.covered:.3f} of what it shows ({told.covered_low:.3f} to "
-            f"{told.covered_high:.3f}); largest weight {told.largest:.1f}; {self.model} model of "
-            f"{self.places} places."
-        )
-        for warning in self.warnings:
-            yield Text(f"warning: {warning}")
-        for event, rows in self.estimates.items():
-            yield Text(verdict(event, rows[DOUBLY_ROBUST]))
-
-
-def _without_nan(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {
-        name: None if isinstance(value, float) and math.isnan(value) else value
-        for name, value in pairs
-    }
-
-
-def verdict(event: str, change: Estimate) -> str:
-    """Says in a sentence what the doubly robust estimate of an event comes to."""
-    if change.change_low > 0:
-        return f"The new policy brings more {event} events per item shown."
-    if change.change_high < 0:
-        return f"The new policy brings fewer {event} events per item shown."
-    return f"The log does not tell which policy brings more {event} events per item shown."
 
 
 def compare_policies(
@@ -185,7 +103,7 @@ def compare_policies(
     told = support(rows)
     shoppers = int(rows.shopper.max()) + 1
     model = "position-based" if by_score else "item-position"
-    return Comparison(found, told, shoppers, places, model, _warnings(told, shoppers))
+    return Comparison(found, told, shoppers, places, model, warnings_of(told, shoppers))
 
 
 def _flat(table: pd.DataFrame, events: Sequence[str]) -> pd.DataFrame:
@@ -221,30 +139,3 @@ def _logged_attention(flat: pd.DataFrame, surface: SurfaceConfig, looks: np.ndar
             "propensities"
         )
     return attention
-
-
-def _warnings(told: Support, shoppers: int) -> list[str]:
-    found = []
-    if told.covered_high < 1 - TOLERANCE:
-        found.append(
-            f"the logged policy hardly ever showed {1 - told.covered:.0%} of what the new one "
-            "would show; IPS counts nothing for it, SNIPS and doubly robust take it for like the "
-            "rest; let display.exploration_share be above 0 for a while"
-        )
-    if told.covered_low > 1 + TOLERANCE:
-        found.append(
-            "the weights account for more than the new policy shows, so the log's chances are not "
-            "those of the policy that made it; do not trust the estimates"
-        )
-    if told.effective_lists < FEWEST_LISTS:
-        found.append(
-            f"the log tells as much as {told.effective_lists:.0f} lists of the new policy; "
-            "intervals from so few are too narrow"
-        )
-    if shoppers < FEWEST_SHOPPERS:
-        found.append(f"intervals from {shoppers} shoppers are too narrow")
-    if told.clipped:
-        found.append(
-            f"{told.clipped:.1%} of the weights were clipped, which biases what they count"
-        )
-    return found
