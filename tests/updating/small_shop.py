@@ -79,6 +79,13 @@ def shop_events() -> pd.DataFrame:
     return frame
 
 
+def shop_items() -> pd.DataFrame:
+    """The planted shop's products; every other one, such as the new one, has a picture."""
+    items = planted_items()
+    pictures = [[1.0, float(place), 2.0] if place % 2 else None for place in range(len(items))]
+    return items.assign(image_embedding=pictures)
+
+
 def weeks() -> list[pd.DataFrame]:
     """The log before, and the two weeks after."""
     frame = shop_events()
@@ -113,7 +120,7 @@ def make_shop(folder: Path) -> Shop:
     known.to_parquet(folder / "known.parquet")
     for number, frame in enumerate(later, start=1):
         frame.to_parquet(folder / f"week{number}.parquet", index=False)
-    items = planted_items()
+    items = shop_items()
     is_new = items["item_id"] == NEW_ITEM
     items[~is_new].to_parquet(folder / "items.parquet")
     items[is_new].to_parquet(folder / "new.parquet")

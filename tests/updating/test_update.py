@@ -59,6 +59,10 @@ def test_the_published_models_know_the_new_product_and_the_whole_log(updated_sho
     assert NEW_ITEM in bundle.items()["item_id"].tolist()
     run = TrainedRun.open(generation(copy) / "served")
     assert run.retrieval.spec.num_ids == len(bundle.items())
+    assert run.retrieval.spec.vector_sizes == {"image_embedding": 3}
+    pictures = run.retrieval.catalogue.vectors["image_embedding"].numpy()
+    assert pictures[run.dataset.item_index()[NEW_ITEM]].tolist() == [1, 39, 2]
+    assert pictures[1:3].tolist() == [[0, 0, 0], [1, 1, 2]]
     log = whole_log(run.dataset)
     last = run.dataset.item_index()[NEW_ITEM]
     bought = (log.item == last) & (log.event == run.dataset.target_event_indices[0])
