@@ -113,7 +113,7 @@ def follow(
     stop = Stop()
     with contextlib.ExitStack() as stack:
         opened = stack.enter_context(open_source(source, kafka_settings))
-        keep = _keeper(history, user_salt_file, history_events) if history else None
+        keep = keeper(history, user_salt_file, history_events) if history else None
         stack.enter_context(_signals_to(stop))
         with contextlib.suppress(Stopped), stop.breaking_off():
             broken = get_ready(models, state, run=run, data=data, config=config)
@@ -188,7 +188,7 @@ def _feed(
     return HistoryFeed(open_again, keep, settings, home.folder / FOLDER, once=once)
 
 
-def _keeper(url: str, salt_file: Path | None, most: int) -> Keep:
+def keeper(url: str, salt_file: Path | None, most: int) -> Keep:
     """Returns what puts events into a history store.
 
     Raises:

@@ -1,6 +1,8 @@
 """Events that are taken in as they arrive: each once, whatever is killed."""
 
+import os
 import shutil
+import subprocess
 import threading
 import time
 
@@ -214,6 +216,40 @@ class TestOthers:
         follower(shop, on_wait=waits).run(once=True)
         assert len(told) == 1 and "another update is at work" in told[0]
         assert numbers_in(shop.log()) == [0, 1, 2]
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A file system that can be made smaller and larger, in KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(*options: str) -> int:
+        command = ["mount", *options, str(folder)]
+        return subprocess.run(command, capture_output=True, check=False).returncode
+
+    if os.geteuid() != 0 or mount("-t", "tmpfs", "-o", "size=4096k", "tmpfs"):
+        pytest.skip("needs the right to mount a file system")
+    yield folder, lambda size: mount("-o", f"remount,size={size}k")
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("room", [8, 40, 120])
+def test_a_disk_that_is_full_costs_no_event(shop, disk, room):
+    """Room for the micro-batch, for the batch, for a part of the data set."""
+    folder, resize = disk
+    shutil.move(shop.state.folder, folder / "state")
+    shop.state.folder.symlink_to(folder / "state")
+    (shop.events / "a.jsonl").write_bytes(lines(range(25)))
+    used = sum(path.stat().st_blocks for path in folder.rglob("*")) // 2
+    assert resize(used + room) == 0
+    with pytest.raises(UserError, match="no space left on the disk while writing"):
+        follower(shop).run(once=True)
+    assert resize(8192) == 0
+    get_ready(shop.models, shop.state.folder)
+    follower(shop).run(once=True)
+    assert numbers_in(shop.log()) == list(range(25))
+    assert not list(folder.rglob("*.part"))
 
 
 class TestStop:
