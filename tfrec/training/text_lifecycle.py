@@ -99,7 +99,7 @@ def _step(
     name: str, dataset: PreparedDataset, out: str | Path, config: ExperimentConfig, overwrite: bool
 ) -> TextStep:
     folder, checksum = f"text_{name}", dataset.checksum
-    if RunDirectory.is_finished(out, folder, config, checksum):
+    if not overwrite and RunDirectory.is_finished(out, folder, config, checksum):
         run = RunDirectory.open(out, folder)
         write_line(f"{run.path} is finished; it stays as it is")
         return TextStep(name, str(run.path / BERT), run.metrics, run.record["training"]["seconds"])
