@@ -13,6 +13,7 @@ from tfrec.export.reference import reference_of
 from tfrec.export.versions import MODELS, versions_of
 from tfrec.files import disk_errors_as_user_errors, only_one, read_json, write_json
 from tfrec.training.loading import TrainedRun
+from tfrec.training.profiles import PROFILES, run_profiles
 from tfrec.training.run import RunDirectory
 from tfrec.training.stages import run_ranking, run_retrieval
 from tfrec.training.surfaces import FITTED, SURFACES, run_surfaces
@@ -188,6 +189,8 @@ def _first(ledger: Ledger, models: Path, out: Path, on_step: Callable[[str], Non
         on_step(name)
     if (run / SURFACES / FITTED).is_file() and not _is_finished(out / RUN, SURFACES):
         run_surfaces(out / RUN, dataset.path)
+    if (run / PROFILES).is_dir() and not (out / RUN / PROFILES).is_dir():
+        run_profiles(out / RUN, dataset.path)
     if ledger.version not in versions_of(out / MODELS_FOLDER / MODELS[-1]):
         trained = TrainedRun.open(out / RUN, dataset.path)
         source = exportable_of(out / RUN, trained)
