@@ -372,10 +372,34 @@ def test_a_refresh_keeps_the_surfaces_and_lets_new_products_in(exported, cart, t
     assert "new-1" not in answer["item_id"][0, because]
 
 
+def test_the_surfaces_in_this_process_are_the_same(exported, fitted_run):
+    recommender = tfrec.Recommender.load(fitted_run[0])
+    days = [START, START + 3 * DAY]
+    page = recommender.home(IDS[:2], timestamps=days, now=START + 40 * DAY)
+    assert next(iter(page)) == "for_you" and set(page) <= set(KINDS)
+    shown = [item for shelf in page.values() for item in shelf.item_ids]
+    assert len(shown) == len(set(shown))
+    again = recommender.buy_again(IDS[:2], timestamps=days, now=START + 40 * DAY)
+    assert set(again["item_id"]) == set(IDS[:2])
+    assert again["probability"].is_monotonic_decreasing
+    np.testing.assert_allclose(
+        np.sort(again["interval_days"] - again["due_in_days"]), [37, 40], atol=0.01
+    )
+    assert len(recommender.other_categories([IDS[0]], k=3)) == 3
+    chances = recommender.campaign(["red dress", "lamps"], IDS[:2])
+    assert chances.index.tolist() == ["red dress", "lamps"] and chances.between(0, 1).all()
+    with pytest.raises(UserError, match="creatives should be a list of texts"):
+        recommender.campaign("lamps")
+    with pytest.raises(UserError, match="no item of q is in the catalogue"):
+        recommender.home(["q"])
+
+
 def test_a_run_without_surfaces_has_no_cart(run_folder, signatures):
     assert "cart" not in signatures["retrieval"]
     with pytest.raises(UserError, match="no surface `cart`; fit the surfaces of the run with"):
         tfrec.Recommender.load(run_folder).cart(["item-01"])
+    with pytest.raises(UserError, match="no surface `home_page`"):
+        tfrec.Recommender.load(run_folder).home(["item-01"])
 
 
 def test_a_log_without_orders_has_a_search_and_no_cart(run_folder, tmp_path, capsys):

@@ -17,6 +17,7 @@ from tfrec.api.explanation import explain
 from tfrec.api.local_models import LocalModels, Outputs
 from tfrec.api.questions import AskedHistory, HistoryLike, search_filters
 from tfrec.api.scratch import scratch_folder
+from tfrec.api.surfaces import SurfaceQuestions
 from tfrec.config import ExperimentConfig
 from tfrec.data.dataset import PreparedDataset
 from tfrec.errors import UserError
@@ -36,7 +37,7 @@ DATA, RUN, SAVED = "data", "run", "recommender.json"
 NOTHING = "nothing is trained yet; call fit, or open a trained one with Recommender.load"
 
 
-class Recommender:
+class Recommender(SurfaceQuestions):
     """Both models of a shop, trained and asked in this process.
 
     It does what the commands do, with the same results: `fit` is `tfrec train retrieval` and
