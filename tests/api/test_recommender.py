@@ -95,6 +95,8 @@ class TestExplanations:
         target = recommender.recommend(HISTORY, events, times, k=5)[2]
         found = recommender.explain(target.item_id, HISTORY, events, times)
         assert found.score == pytest.approx(target.score, rel=1e-4)
+        assert found.words == list(target.reason_words)
+        assert set(target.reason_item_ids) <= set(HISTORY)
         assert {one.item_id for one in found.influences} == set(HISTORY)
         for one in found.influences:
             kept = [place for place, item in enumerate(HISTORY) if item != one.item_id]
@@ -119,6 +121,7 @@ class TestExplanations:
 
     def test_nothing_to_explain_with(self, recommender):
         assert recommender.explain("item-02").influences == []
+        assert recommender.explain("item-02").words == []
         assert "without a history" in recommender.explain("item-02").sentence
 
 
