@@ -62,9 +62,9 @@ class HomeSignatures:
         and `reason_item_id` are `[batch, shelves]`.
         """
         history, hidden = self._requests.read(inputs)
-        for_you = self._for_you(history, hidden)
-        anchor = self._anchor(history)
         wanted = self._scores.wanted(history)
+        for_you = self._for_you(history, hidden, wanted)
+        anchor = self._anchor(history)
 
         def scores_of(kind: str) -> tf.Tensor:
             if kind == FOR_YOU:
@@ -108,10 +108,12 @@ class HomeSignatures:
         scores = self._scores.alike(history, hidden, wanted, likeness)
         return tf.where((anchor > 0)[:, tf.newaxis], scores, NEVER)
 
-    def _for_you(self, history: History, hidden: tf.Tensor) -> tf.Tensor:
+    def _for_you(self, history: History, hidden: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
         """Returns the recommended items by their places: 1 for the first, down to 0."""
         count = self._recommender.candidates
-        shown = self._recommender.show(history, hidden, self._items.available, count=count)
+        shown = self._recommender.show(
+            history, hidden, self._items.available, count=count, scores=wanted
+        )
         places = tf.range(count, 0, -1, dtype=tf.float32)[tf.newaxis] / count
         rows = tf.repeat(tf.range(tf.shape(shown.items, tf.int64)[0]), count)
         index = tf.stack([rows, tf.reshape(shown.items, [-1])], axis=1)

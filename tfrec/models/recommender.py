@@ -173,7 +173,11 @@ class Recommender(tf.Module):
         self.display = display
 
     def recommend(
-        self, history: History, hidden: tf.Tensor, available: tf.Tensor | None = None
+        self,
+        history: History,
+        hidden: tf.Tensor,
+        available: tf.Tensor | None = None,
+        scores: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
         """Returns the candidates in the order of the ranker.
 
@@ -181,12 +185,13 @@ class Recommender(tf.Module):
             history: the shoppers' histories.
             hidden: int64 `[batch, count]`, items never to be shown; 0 for none.
             available: bool `[num_items + 1]`, items that may be shown to anyone; `None` for all.
+            scores: what the retriever says of the histories, where that is known already.
 
         Returns:
             int64 `[batch, candidates]` items, 0 where there are too few; their values float32
             `[batch, candidates]`; and the probability of each event, of the same shape.
         """
-        scores, items = self._retrieve(history, hidden, available)
+        scores, items = self._retrieve(history, hidden, available, scores)
         values, probabilities = self.ranker.rank(history, items, scores)
         values = self.retriever.with_opening(history, values, items)
         values = tf.where(items > 0, values, tf.fill(tf.shape(values), NO_VALUE))
@@ -208,6 +213,7 @@ class Recommender(tf.Module):
         *,
         count: int,
         seeds: tf.Tensor | None = None,
+        scores: tf.Tensor | None = None,
     ) -> Shown:
         """Returns the items to show.
 
@@ -218,9 +224,10 @@ class Recommender(tf.Module):
             count: how many, the number of candidates at most.
             seeds: string `[batch]`, of what is left to chance; `None` takes them from the
                 histories.
+            scores: what the retriever says of the histories, where that is known already.
         """
         if self.display is None:
-            items, values, probabilities = self.recommend(history, hidden, available)
+            items, values, probabilities = self.recommend(history, hidden, available, scores)
             items, values = items[:, :count], values[:, :count]
             return Shown(
                 items,
@@ -228,7 +235,7 @@ class Recommender(tf.Module):
                 {event: chances[:, :count] for event, chances in probabilities.items()},
                 tf.cast(items > 0, tf.int32) * PLACEMENTS.index(RANKED),
             )
-        scores, items = self._retrieve(history, hidden, available)
+        scores, items = self._retrieve(history, hidden, available, scores)
         if len(self.display.rules):
             own = self.display.products(items, hidden, available)
             items = tf.concat([items, own], axis=1)
@@ -258,10 +265,15 @@ class Recommender(tf.Module):
         )
 
     def _retrieve(
-        self, history: History, hidden: tf.Tensor, available: tf.Tensor | None
+        self,
+        history: History,
+        hidden: tf.Tensor,
+        available: tf.Tensor | None,
+        scores: tf.Tensor | None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the scores of all items, and the best ones that may be shown."""
-        scores = self.retriever.scores(history)
+        if scores is None:
+            scores = self.retriever.scores(history)
         visible = hide_items(scores, hidden)
         if available is not None:
             visible = hide_unavailable(visible, available)
