@@ -3,19 +3,21 @@
 Every week's models are asked for the next week's shoppers before anybody has seen that week. The
 figures are NDCG@20 of both stages together, and processor time: an update takes in the batch,
 trains, judges and exports; a full training trains both models and exports. Each step is a process
-of its own, and is skipped if it was done before, so a run that was stopped goes on.
+of its own, and is skipped if it was done before, so a run that was stopped goes on. As full
+trainings take most of the time, `--full-every 4` does every fourth of them; the others can be added
+later with the same command.
 
-    python -m benchmarks.weekly_update --out DIR [--weeks 26]
+    python -m benchmarks.weekly_update --out DIR [--weeks 26] [--full-every 1]
 """
 
 import argparse
 import itertools
-import json
 import os
 import resource
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +32,13 @@ from tfrec.evaluation.bootstrap import bootstrap_interval
 from tfrec.evaluation.cases import Cases
 from tfrec.files import read_json, write_json
 from tfrec.updating.contenders import Contender, all_text_vectors
+from tfrec.updating.gate import TRAINED
 from tfrec.updating.judging import judge
 from tfrec.updating.log import whole_log
 from tfrec.updating.state import SERVED, UpdateState
 
-ARMS = ("never updated", "updated weekly", "trained anew weekly")
+FULL = "trained anew weekly"
+ARMS = ("never updated", "updated weekly", FULL)
 WEEK = pd.Timedelta(days=7)
 
 
@@ -65,15 +69,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for everything")
     parser.add_argument("--weeks", type=int, default=26, help="last weeks of the log")
     parser.add_argument("--epochs", type=int, help="of the full trainings; for trials")
+    parser.add_argument("--full-every", type=int, default=1, help="weeks from one to the next")
     arguments = parser.parse_args()
     folders = Folders(arguments.out)
     _write_batches(folders, arguments.weeks, arguments.epochs)
     _base(folders)
     for week in range(1, arguments.weeks + 1):
         _update(folders, week)
-        if week > 1:
+        with_full = (week - 1) % arguments.full_every == 0
+        if with_full and week > 1:
             _train_anew(folders, week)
-        _judge(folders, week)
+        _judge(folders, week, ARMS if with_full else ARMS[:-1])
         _report(folders, week)
 
 
@@ -181,10 +187,12 @@ def _run(folders: Folders, name: str, command: list[str]) -> None:
     write_json(record, {"processor_seconds": seconds})
 
 
-def _judge(folders: Folders, week: int) -> None:
-    """Asks the models of all arms for the shoppers of a week that none of them has seen."""
+def _judge(folders: Folders, week: int, arms: Sequence[str]) -> None:
+    """Asks the models of some arms for the shoppers of a week that none of them has seen."""
     path = folders.out / "weeks" / f"{week:02d}.json"
-    if path.is_file():
+    known = read_json(path) if path.is_file() else {"ndcg": {}}
+    missing = [arm for arm in arms if arm not in known["ndcg"]]
+    if not missing:
         return
     state = UpdateState(folders.state)
     ledger = state.ledger()
@@ -199,84 +207,94 @@ def _judge(folders: Folders, week: int) -> None:
     updated = (
         folders.base / "run" if parent is None else state.generation(parent.generation) / SERVED
     )
+    runs = dict(zip(ARMS, (folders.base / "run", updated, folders.full(week)), strict=True))
     logs = {folders.base / "run": whole_log(base), folders.full(week): whole_log(before)}
-    figures: dict[str, list[float]] = {}
     judged: dict[Path, list[float]] = {}
-    for arm, run in zip(ARMS, (folders.base / "run", updated, folders.full(week)), strict=True):
-        if run not in judged:
-            contender = Contender.load(run, dataset, vectors)
-            # What was published knows its whole log; a run knows the log before its test days.
-            if run in logs:
-                contender.count(logs[run])
-            result = judge(
-                contender.recommender(),
-                cases,
-                config.update.cutoff,
-                config.evaluation.new_item_events,
-            )
-            judged[run] = result.ndcg.tolist()
-        figures[arm] = judged[run]
+    for run in {runs[arm]: None for arm in missing}:
+        contender = Contender.load(run, dataset, vectors)
+        # What was published knows its whole log; a run knows the log before its test days.
+        if run in logs:
+            contender.count(logs[run])
+        result = judge(
+            contender.recommender(),
+            cases,
+            config.update.cutoff,
+            config.evaluation.new_item_events,
+        )
+        judged[run] = result.ndcg.tolist()
+    entry = ledger.entries[week - 1]
     path.parent.mkdir(parents=True, exist_ok=True)
-    entry = asdict(ledger.entries[week - 1])
     write_json(
         path,
         {
             "first_day": str(dataset.manifest.splits["test"].starts),
-            "ndcg": figures,
-            "outcome": entry["outcome"],
-            "reason": entry["reason"],
-            "seconds": entry["seconds"],
+            "ndcg": known["ndcg"] | {arm: judged[runs[arm]] for arm in missing},
+            "outcome": entry.outcome,
+            "trained": entry.verdict is not None and entry.verdict["run"] == TRAINED,
+            "reason": entry.reason,
+            "seconds": entry.seconds,
         },
     )
 
 
 def _report(folders: Folders, weeks: int) -> None:
     """Prints the table, and draws the weeks."""
-    numbers = range(1, weeks + 1)
-    read = [read_json(folders.out / "weeks" / f"{number:02d}.json") for number in numbers]
-    means = {arm: np.array([np.mean(each["ndcg"][arm]) for each in read]) for arm in ARMS}
+    read = [read_json(folders.out / "weeks" / f"{week:02d}.json") for week in range(1, weeks + 1)]
+    means = {
+        arm: np.array([np.mean(each["ndcg"].get(arm, np.nan)) for each in read]) for arm in ARMS
+    }
+    both = np.isfinite(means[FULL])
     costs: dict[str, float] = {
         "never updated": 0.0,
-        "updated weekly": float(np.mean([_cost(folders, f"update-{n:02d}") for n in numbers])),
-        "trained anew weekly": _full_cost(folders, weeks),
+        "updated weekly": float(
+            np.mean([_cost(folders, f"update-{week:02d}") for week in range(1, weeks + 1)])
+        ),
+        FULL: _full_cost(folders, np.flatnonzero(both) + 1),
     }
-    full = means["trained anew weekly"].mean()
-    table = Table(title=f"NDCG@20 of the next week, {weeks} weeks of Online Retail")
+    full = means[FULL][both].mean()
+    table = Table(title=f"NDCG@20 of the next week, {both.sum()} of {weeks} weeks of Online Retail")
     table.add_column("models")
-    for name in ("mean NDCG@20", "of trained anew", "processor s an update", "of trained anew"):
+    for name in ("mean NDCG@20", "of trained anew", "processor s a week", "of trained anew"):
         table.add_column(name, justify="right")
     for arm in ARMS:
         table.add_row(
             arm,
-            f"{means[arm].mean():.4f}",
-            f"{means[arm].mean() / full:.1%}",
+            f"{means[arm][both].mean():.4f}",
+            f"{means[arm][both].mean() / full:.1%}",
             f"{costs[arm]:.0f}",
-            f"{costs[arm] / costs['trained anew weekly']:.1%}",
+            f"{costs[arm] / costs[FULL]:.1%}",
         )
     console = Console(width=110)
     console.print(table)
     weekly = Table(title="Week by week")
-    for name in ("from", *ARMS, "updated - never (95 %)", "gate"):
+    for name in ("from", *ARMS, "updated - never (95 %)", "weights", "gate"):
         weekly.add_column(name, justify="right")
-    for each in read:
+    for number, each in enumerate(read):
         difference = np.subtract(each["ndcg"]["updated weekly"], each["ndcg"]["never updated"])
         low, high = bootstrap_interval(difference[:, None])
         weekly.add_row(
             each["first_day"][:10],
-            *(f"{np.mean(each['ndcg'][arm]):.4f}" for arm in ARMS),
+            *(f"{means[arm][number]:.4f}" if arm in each["ndcg"] else "" for arm in ARMS),
             f"{difference.mean():+.4f} ({low[0]:+.4f} to {high[0]:+.4f})",
+            "trained" if each["trained"] else "kept",
             each["outcome"],
         )
     console.print(weekly)
+    all_weeks = {arm: f"{np.nanmean(values):.4f}" for arm, values in means.items()}
+    console.print(f"Means of all {weeks} weeks: {all_weeks}")
     summary = {
-        arm: {"ndcg@20": means[arm].tolist(), "processor_seconds": costs[arm]} for arm in ARMS
+        arm: {
+            "ndcg@20": [None if np.isnan(value) else value for value in means[arm]],
+            "processor_seconds": costs[arm],
+        }
+        for arm in ARMS
     }
-    (folders.out / "report.json").write_text(json.dumps(summary, indent=2))
+    write_json(folders.out / "report.json", summary)
     _draw(folders.out / "report.png", [each["first_day"][:10] for each in read], means)
 
 
-def _full_cost(folders: Folders, weeks: int) -> float:
-    names = ["base", *(f"full-{week:02d}" for week in range(2, weeks + 1))]
+def _full_cost(folders: Folders, weeks: np.ndarray) -> float:
+    names = ["base" if week == 1 else f"full-{week:02d}" for week in weeks]
     steps = ("retrieval", "ranking", "export")
     return float(
         np.mean([sum(_cost(folders, f"{name}-{step}") for step in steps) for name in names])
@@ -295,7 +313,8 @@ def _draw(path: Path, days: list[str], means: dict[str, np.ndarray]) -> None:
 
     figure, axes = pyplot.subplots(figsize=(9, 4), layout="constrained")
     for arm, values in means.items():
-        axes.plot(days, values, marker="o", label=arm)
+        there = np.isfinite(values)
+        axes.plot(np.array(days)[there], values[there], marker="o", label=arm)
     axes.set_ylabel("NDCG@20 of the next week")
     axes.tick_params(axis="x", rotation=60)
     axes.legend()

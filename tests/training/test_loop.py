@@ -95,6 +95,19 @@ def test_training_that_only_harms_keeps_the_weights_it_began_with(tmp_path):
     assert training.model.slope == training.slopes[0] == 1.0
 
 
+def test_without_validation_the_last_weights_are_kept(tmp_path):
+    training = Training(tmp_path, average_decay=0.5)
+    training.loop._validate = None
+    summary = training.run()
+    assert (summary.epochs, summary.best_epoch, summary.steps) == (4, 4, 4 * STEPS)
+    assert summary.facts()["training"]["best_score"] is None
+    kept = tf.train.Checkpoint(dense=training.model.dense)
+    first = training.model.slope
+    kept.restore(tf.train.latest_checkpoint(str(tmp_path / "best"))).expect_partial()
+    assert training.model.slope == first > 1.2
+    assert not training.slopes
+
+
 class KilledError(Exception):
     pass
 

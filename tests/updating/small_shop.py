@@ -109,6 +109,7 @@ def make_shop(folder: Path) -> Shop:
         export={"k": 5, "warmup_records": 1, "keep_versions": 3},
         # A model of two epochs is hardly calibrated.
         update={
+            "train_days": 0,
             "epochs": 1,
             "ranking_epochs": 1,
             "most_slower": None,

@@ -7,7 +7,7 @@ from tfrec.config import UpdateConfig
 from tfrec.updating.gate import Verdict, decide
 from tfrec.updating.judging import Judged
 
-CONFIG = UpdateConfig(least_cases=4)
+CONFIG = UpdateConfig(least_cases=4, least_new_items=4)
 
 
 def judged(ndcg, new_items=(), new_shoppers=(), coverage=0.5, calibration_error=0.01):

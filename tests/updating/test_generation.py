@@ -1,5 +1,7 @@
 """What a generation does beside the trainings."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -25,18 +27,33 @@ def generation(tmp_path):
         champion_run=tmp_path / "champion",
         champion_data=dataset.path,
         cache=tmp_path / "cache",
-        config=ExperimentConfig(),
+        config=ExperimentConfig(update={"train_days": 0}),
     )
 
 
 def test_surfaces_are_fitted_anew_where_the_champion_has_any(generation, monkeypatch):
     fitted = []
     monkeypatch.setattr(module, "run_surfaces", lambda *given, **_: fitted.append(given))
-    generation.fit_surfaces()
+    generation.fit_surfaces("run")
     assert fitted == []
     write_json(generation.champion_run / SURFACES / FITTED, {})
-    generation.fit_surfaces()
+    generation.fit_surfaces("run")
     assert fitted == [(generation.folder / "run", generation.dataset.path)]
+
+
+def test_what_is_trained_is_not_trained_again(generation, monkeypatch):
+    trained = []
+
+    def train(*given):
+        trained.append(given[4].seed)
+        return SimpleNamespace(facts=dict)
+
+    monkeypatch.setattr(module, "update_retrieval", train)
+    generation.__dict__ |= {"champion": SimpleNamespace(retrieval=None), "vectors": None}
+    monkeypatch.setattr(Generation, "_sample", lambda self: None)
+    generation.train_retrieval()
+    generation.train_retrieval()
+    assert trained == [ExperimentConfig().seed + generation.number]
 
 
 def test_models_that_cannot_be_trained_leave_a_reason(generation, monkeypatch):
@@ -44,6 +61,8 @@ def test_models_that_cannot_be_trained_leave_a_reason(generation, monkeypatch):
         raise UserError("Retrieval: the loss became nan in epoch 1")
 
     monkeypatch.setattr(generation, "train_retrieval", diverges)
+    monkeypatch.setattr(Generation, "_waiting_days", 7)
+    monkeypatch.setattr(Generation, "_recounted", lambda self, trained: trained)
     verdict = generation.verdict(lambda name: None)
     assert not verdict.passed
     assert verdict.reason == "no new models: Retrieval: the loss became nan in epoch 1"
@@ -57,6 +76,7 @@ def test_a_full_disk_is_no_verdict(generation, monkeypatch):
         raise UserError("no space left on the disk") from OSError(28, "No space left on device")
 
     monkeypatch.setattr(generation, "train_retrieval", fills_the_disk)
+    monkeypatch.setattr(Generation, "_waiting_days", 7)
     with pytest.raises(UserError, match="no space left"):
         generation.verdict(lambda name: None)
     assert not (generation.folder / VERDICT).exists()

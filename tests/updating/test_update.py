@@ -1,5 +1,6 @@
 """An update from end to end, stopped after every step."""
 
+import dataclasses
 import json
 import shutil
 
@@ -17,6 +18,9 @@ from tfrec.export.bundle import Bundle
 from tfrec.export.versions import MODELS, versions_of
 from tfrec.files import read_json
 from tfrec.training.loading import TrainedRun
+from tfrec.updating import gate
+from tfrec.updating import generation as generation_module
+from tfrec.updating.gate import Verdict
 from tfrec.updating.lineage import lineage_of
 from tfrec.updating.log import LOG, log_of, whole_log
 from tfrec.updating.rollback import roll_back
@@ -154,6 +158,53 @@ def test_after_a_roll_back_the_earlier_version_is_the_champion(updated_shop, tmp
     version, run, _ = state.champion(state.ledger(), shop.models)
     assert version == updated.entry.parent_version
     assert run == (shop.folder / "run").resolve()
+
+
+def test_old_models_get_new_counts_where_new_models_miss_a_guardrail(shop, tmp_path, monkeypatch):
+    copy = shop.copy(tmp_path / "copy")
+    judged = []
+
+    def decide(*given, **settings):
+        judged.append(gate.decide(*given, **settings))
+        if len(judged) > 1:
+            return judged[-1]
+        failed = [dataclasses.replace(each, outcome="failed") for each in judged[0].checks[:1]]
+        return Verdict(False, "the new models miss a guardrail: NDCG", failed)
+
+    monkeypatch.setattr(generation_module, "decide", decide)
+    entry = copy.update(1).entry
+    assert entry.outcome == "published" and entry.verdict["run"] == "recounted"
+    assert entry.verdict["checks"][0]["outcome"] == "failed"
+    assert "guardrail: NDCG; the old models have the newest counts" in entry.reason
+    check_counted_only(copy)
+
+
+def test_weights_wait_for_enough_days_of_events(shop, tmp_path):
+    copy = shop.copy(tmp_path / "copy")
+    update = shop.config.update.model_copy(update={"train_days": 8})
+    entry = copy.update(1, config=shop.config.model_copy(update={"update": update})).entry
+    assert entry.outcome == "published" and entry.verdict["run"] == "recounted"
+    assert entry.reason.startswith("7 days of events wait to be trained on, of 8")
+    assert not (generation(copy) / "run").exists()
+    check_counted_only(copy)
+    # With the next week there are enough of them.
+    entry = copy.update(2, config=shop.config.model_copy(update={"update": update})).entry
+    assert entry.verdict["run"] == "run"
+
+
+def check_counted_only(shop):
+    """The served models have the weights of the first ones, and the counts of the whole log."""
+    old, new = TrainedRun.open(shop.folder / "run"), TrainedRun.open(generation(shop) / "served")
+    known = old.retrieval.spec.num_ids + 1
+    assert new.retrieval.spec.num_ids == known
+    np.testing.assert_array_equal(
+        new.retrieval.item_tower.id_offset[:known], old.retrieval.item_tower.id_offset
+    )
+    assert not new.retrieval.learned()[-1]
+    last = new.dataset.item_index()[NEW_ITEM]
+    assert new.retrieval.trend.log_sales[last, -1] > 0
+    record = read_json(generation(shop) / "served" / "retrieval" / "run.json")
+    assert record["trained_until"] == old.dataset.manifest.splits["valid"].starts
 
 
 def test_what_an_update_writes_holds_no_user_id_in_the_clear(updated_shop):

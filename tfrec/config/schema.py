@@ -594,13 +594,16 @@ class UpdateConfig(Section):
     valid_days: int = Field(
         default=14, ge=1, description="days before these, on which the ranking model learns"
     )
+    train_days: float = Field(
+        default=28,
+        ge=0,
+        description="the weights are trained on once so many days of events wait for it; updates "
+        "in between count sales and what is bought together anew; 0: with every update",
+    )
     replay: float = Field(
         default=0.1, ge=0, le=1, description="share of shoppers without news that train as well"
     )
     epochs: int = Field(default=1, ge=1, description="retrieval: passes over news and replay")
-    validation_shoppers: int = Field(
-        default=500, ge=1, description="retrieval: shoppers that each pass is validated on"
-    )
     ranking_epochs: int = Field(default=4, ge=1, description="ranking: passes over its lists")
     learning_rate_factor: float = Field(
         default=0.3, gt=0, le=1, description="share of the learning rate of the first training"
@@ -621,6 +624,9 @@ class UpdateConfig(Section):
     cutoff: int = Field(default=20, ge=1, description="length of the lists that are judged")
     least_cases: int = Field(
         default=30, ge=1, description="fewest shoppers that a figure is judged on"
+    )
+    least_new_items: int = Field(
+        default=10, ge=1, description="the same of new items, each with all its buyers"
     )
     most_loss: float = Field(
         default=0.01, ge=0, description="share of NDCG over all shoppers that may be lost"

@@ -35,7 +35,7 @@ class TrainingSummary:
     Attributes:
         epochs: epochs trained, those before a resume included.
         best_epoch: epoch, from 1, whose weights were kept.
-        best_score: its validation score.
+        best_score: its validation score; NaN where nothing was validated.
         seconds: wall time of training and validation, over all resumes.
         steps: optimiser steps.
         input_wait: share of the training time spent waiting for the next batch.
@@ -50,7 +50,8 @@ class TrainingSummary:
 
     def facts(self) -> dict[str, Any]:
         """Returns the figures for the run's record."""
-        return {"training": dataclasses.asdict(self)}
+        score = None if math.isnan(self.best_score) else self.best_score
+        return {"training": {**dataclasses.asdict(self), "best_score": score}}
 
     def sentence(self) -> str:
         """Says how the training went."""
@@ -72,7 +73,8 @@ class TrainingLoop:
         model: a compiled-free `tfrs.models.Model`; the loop makes its optimiser.
         parts: the parts of the model that hold trained weights, by name.
         batches: returns the batches of an epoch (from 0) from which the first `skip` are left out.
-        validate: returns the validation score of the model as it is, higher is better.
+        validate: returns the validation score of the model as it is, higher is better; None to
+            train all epochs and keep the last weights.
         config: epochs, learning rate, patience.
         folder: run folder for checkpoints.
         description: name on the progress bar.
@@ -87,7 +89,7 @@ class TrainingLoop:
         model: tf.keras.Model,
         parts: dict[str, Any],
         batches: Callable[[int, int], Iterable[Any]],
-        validate: Callable[[], dict[str, float]],
+        validate: Callable[[], dict[str, float]] | None,
         config: TrainingConfig,
         folder: Path,
         description: str,
@@ -145,11 +147,11 @@ class TrainingLoop:
         start = self._start()
         for observer in self._observers:
             observer.training_started(start)
-        if float(self._best_score) < 0:
-            self._run_validation(epoch=0)
+        if self._validate is not None and float(self._best_score) < 0:
+            self._end_epoch(0)
         while not self._finished():
             self._run_epoch()
-            self._run_validation(epoch=int(self._epoch) + 1)
+            self._end_epoch(int(self._epoch) + 1)
             self._epoch.assign_add(1)
             self._step_in_epoch.assign(0)
             self._last.save()
@@ -161,7 +163,7 @@ class TrainingLoop:
         return TrainingSummary(
             epochs=int(self._epoch),
             best_epoch=int(self._best_epoch),
-            best_score=float(self._best_score),
+            best_score=math.nan if self._validate is None else float(self._best_score),
             seconds=float(self._seconds),
             steps=steps,
             input_wait=float(self._wait_seconds) / max(float(self._train_seconds), 1e-9),
@@ -238,13 +240,21 @@ class TrainingLoop:
                 f"lower training.learning_rate ({self._config.learning_rate})"
             )
 
-    def _run_validation(self, epoch: int) -> None:
+    def _end_epoch(self, epoch: int) -> None:
         with contextlib.nullcontext() if self._average is None else self._average.lent():
-            self._validate_and_keep(epoch)
+            if self._validate is None:
+                self._keep(epoch)
+            else:
+                self._validate_and_keep(epoch, self._validate)
 
-    def _validate_and_keep(self, epoch: int) -> None:
+    def _keep(self, epoch: int) -> None:
+        self._best_epoch.assign(epoch)
+        # A number of its own, so that no file of an earlier best is written over.
+        self._best.save(checkpoint_number=epoch)
+
+    def _validate_and_keep(self, epoch: int, validate: Callable[[], dict[str, float]]) -> None:
         started = time.monotonic()
-        scores = self._validate()
+        scores = validate()
         score = next(iter(scores.values()))
         is_best = score > float(self._best_score)
         report = ValidationReport(
@@ -258,9 +268,7 @@ class TrainingLoop:
             observer.validated(report)
         if is_best:
             self._best_score.assign(score)
-            self._best_epoch.assign(epoch)
-            # A number of its own, so that no file of an earlier best is written over.
-            self._best.save(checkpoint_number=epoch)
+            self._keep(epoch)
         self._seconds.assign_add(time.monotonic() - started)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
         write_line(f"{self._description} epoch {epoch}: {shown}")

@@ -155,9 +155,14 @@ def train_ranking(
         validate.measure()
         monitor.finished({"valid_ndcg@10": summary.best_score, **quality})
     statistics = LogStatistics.build(dataset, config.ranking.neighbours, before="test")
-    statistics.save(run.path / STATISTICS)
-    tf.train.Checkpoint(**ranker.model.parts).write(str(run.path / WEIGHTS))
+    save_ranker(ranker, statistics, run.path)
     return summary, quality
+
+
+def save_ranker(ranker: Ranker, statistics: LogStatistics, folder: Path) -> None:
+    """Writes what `load_ranker` reads, beside the description of its features."""
+    statistics.save(folder / STATISTICS)
+    tf.train.Checkpoint(**ranker.model.parts).write(str(folder / WEIGHTS))
 
 
 def _spec(ranker: Ranker, retrieval: RetrievalModel) -> dict[str, Any]:
@@ -226,6 +231,28 @@ def load_ranker(folder: Path, retrieval: RetrievalModel, config: RankingConfig) 
             "run's; train the ranking model again"
         )
     return ranker
+
+
+def ranker_of_parent(
+    parent: RankingModel,
+    retrieval: RetrievalModel,
+    statistics: LogStatistics,
+    config: RankingConfig,
+    folder: Path,
+) -> None:
+    """Leaves a ranking model in a run's folder that has the weights of another one.
+
+    Args:
+        parent: the trained model.
+        retrieval: the retrieval model of the run, which the features read.
+        statistics: those that the ranking model is to know.
+        config: the configuration of `parent`.
+        folder: the run's folder.
+    """
+    ranker = build_ranker(retrieval, statistics, config)
+    copy_weights(parent, ranker.model)
+    write_json(folder / FEATURES, _spec(ranker, retrieval))
+    save_ranker(ranker, statistics, folder)
 
 
 def copy_weights(source: RankingModel, target: RankingModel) -> None:

@@ -9,6 +9,9 @@ from tfrec.config import UpdateConfig
 from tfrec.evaluation.bootstrap import bootstrap_interval
 from tfrec.updating.judging import Judged
 
+TRAINED = "run"
+"""The folder of the models that an update trains."""
+
 Outcome = Literal["passed", "failed", "not judged"]
 
 
@@ -20,12 +23,12 @@ class Check:
         name: what is measured.
         champion: the old models' figure; None if it is not known.
         challenger: the new models' figure.
-        low: lower end of the 95 % interval of the difference, paired by shopper; None for figures
-            that are not means over shoppers.
+        low: lower end of the 95 % interval of the difference, paired by shopper or item; None for
+            figures that are no means over these.
         high: its upper end.
         limit: what the rule asks, in words.
         outcome: whether it holds.
-        cases: shoppers behind the figures.
+        cases: shoppers, or new items, behind the figures.
     """
 
     name: str
@@ -46,11 +49,13 @@ class Verdict:
         passed: whether the challenger is to be published.
         reason: why, in one sentence.
         checks: the guardrails.
+        run: folder of the challenger in its generation's.
     """
 
     passed: bool
     reason: str
     checks: list[Check]
+    run: str = TRAINED
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain values."""
@@ -59,9 +64,7 @@ class Verdict:
     @classmethod
     def of_json(cls, content: dict[str, Any]) -> "Verdict":
         """Reads what `to_json` returned."""
-        return cls(
-            content["passed"], content["reason"], [Check(**each) for each in content["checks"]]
-        )
+        return cls(**{**content, "checks": [Check(**each) for each in content["checks"]]})
 
 
 def decide(
@@ -101,13 +104,23 @@ def decide(
                 before,
                 after,
                 config.most_loss_of_part,
-                config.least_cases,
+                least,
                 seed=seed,
                 certain=True,
             )
-            for name, before, after in (
-                ("new items", champion.ndcg_new_items, challenger.ndcg_new_items),
-                ("new shoppers", champion.ndcg_new_shoppers, challenger.ndcg_new_shoppers),
+            for name, before, after, least in (
+                (
+                    "new items",
+                    champion.ndcg_new_items,
+                    challenger.ndcg_new_items,
+                    config.least_new_items,
+                ),
+                (
+                    "new shoppers",
+                    champion.ndcg_new_shoppers,
+                    challenger.ndcg_new_shoppers,
+                    config.least_cases,
+                ),
             )
         ),
         _figure(

@@ -23,7 +23,7 @@ from tfrec.training.run import RunDirectory
 from tfrec.training.surfaces import FITTED, SURFACES, run_surfaces
 from tfrec.updating.batch import EVENTS, BatchRecord
 from tfrec.updating.contenders import Contender, all_text_vectors
-from tfrec.updating.gate import Verdict, decide
+from tfrec.updating.gate import TRAINED, Verdict, decide
 from tfrec.updating.grown import write_grown
 from tfrec.updating.identity import code_identity
 from tfrec.updating.judging import judge, milliseconds
@@ -31,9 +31,11 @@ from tfrec.updating.log import log_of
 from tfrec.updating.publishing import VERSION, publish_generation
 from tfrec.updating.sample import TRAIN, TrainingSample, chosen_shoppers, write_sample
 from tfrec.updating.state import SERVED
-from tfrec.updating.training import update_config, update_retrieval
+from tfrec.updating.training import recount, update_config, update_retrieval
 
 VERDICT = "verdict.json"
+RECOUNTED = "recounted"
+"""The folder of the old models with the newest counts."""
 
 
 @dataclass
@@ -63,7 +65,7 @@ class Generation:
     @staticmethod
     def forget_training(folder: Path) -> None:
         """Removes everything but the batch and the data set."""
-        for name in ("sample", "run", SERVED):
+        for name in ("sample", TRAINED, RECOUNTED, SERVED):
             shutil.rmtree(folder / name, ignore_errors=True)
         for name in (VERDICT, VERSION):
             (folder / name).unlink(missing_ok=True)
@@ -93,11 +95,7 @@ class Generation:
         return Contender.load(self.champion_run, self.dataset, self.vectors)
 
     def verdict(self, on_step: Callable[[str], None]) -> Verdict:
-        """Trains the challenger and judges it.
-
-        A challenger that cannot be trained (too few shoppers, a loss that is no number) is not
-        published, and the reason says so; only what lies outside, such as a full disk, stops the
-        update.
+        """Makes a challenger and judges it: trained on, or else the old models counted anew.
 
         Args:
             on_step: told the name of every step when it is done.
@@ -105,66 +103,121 @@ class Generation:
         path = self.folder / VERDICT
         if path.is_file():
             return Verdict.of_json(read_json(path))
+        trained = (
+            self._trained(on_step) if self._waiting_days >= self.config.update.train_days else None
+        )
+        verdict = trained if trained is not None and trained.passed else self._recounted(trained)
+        write_json(path, verdict.to_json())
+        return verdict
+
+    def _trained(self, on_step: Callable[[str], None]) -> Verdict:
+        """Trains on from the champion, and judges what comes of it.
+
+        A challenger that cannot be trained (too few shoppers, a loss that is no number) is not
+        published, and the reason says so; only what lies outside, such as a full disk, stops the
+        update.
+        """
         try:
             self.train_retrieval()
             on_step("retrieval")
             self.train_ranking()
             on_step("ranking")
-            self.fit_surfaces()
-            self.fit_profiles()
-            verdict = self.judge()
+            self.fit_surfaces(TRAINED)
+            self.fit_profiles(TRAINED)
+            return self.judge(TRAINED)
         except UserError as error:
             if isinstance(error.__cause__, OSError):
                 raise
-            verdict = Verdict(False, f"no new models: {error}", [])
-        write_json(path, verdict.to_json())
-        return verdict
+            return Verdict(False, f"no new models: {error}", [])
+
+    def _recounted(self, trained: Verdict | None) -> Verdict:
+        """Judges the old models with the newest counts.
+
+        Sales and what is bought together age sooner than weights. So they are counted with every
+        update, though the weights are trained on now and then only; and whoever cannot be served
+        the new models, as these missed a guardrail, need not be served old counts as well.
+
+        Args:
+            trained: the verdict on the new models, or None if none were trained.
+        """
+        config = self.training_config
+        if not all(self._is_trained(RECOUNTED, name, config) for name in ("retrieval", "ranking")):
+            retrieval, ranking = (
+                self._start(RECOUNTED, name, config) for name in ("retrieval", "ranking")
+            )
+            recount(
+                self.dataset, self.champion, self.vectors, (retrieval.path, ranking.path), config
+            )
+            # What came since the weights were trained is still to be trained on.
+            retrieval.finish({}, trained_until=self._trained_until)
+            ranking.finish({})
+        self.fit_surfaces(RECOUNTED)
+        self.fit_profiles(RECOUNTED)
+        verdict = self.judge(RECOUNTED)
+        if trained is not None and not verdict.passed:
+            return trained
+        if trained is None:
+            days, least = self._waiting_days, self.config.update.train_days
+            why = f"{days:.0f} days of events wait to be trained on, of {least} (update.train_days)"
+            checks = verdict.checks
+        else:
+            why, checks = trained.reason, trained.checks
+        if not verdict.passed:
+            return Verdict(False, f"{why}; {verdict.reason}", checks, RECOUNTED)
+        first = verdict.checks[0]
+        reason = (
+            f"{why}; the old models have the newest counts: {first.name} {first.champion:.4f} -> "
+            f"{first.challenger:.4f}"
+        )
+        return Verdict(True, reason, checks, RECOUNTED)
 
     @property
     def training_config(self) -> ExperimentConfig:
         """What both models are trained with."""
-        return update_config(self.config).model_copy(update={"seed": self._seed})
+        # Another draw of shoppers and another order in every generation.
+        seed = (self.config.seed + self.number) % 2**32
+        return update_config(self.config).model_copy(update={"seed": seed})
 
     def train_retrieval(self) -> None:
         """Trains the retrieval model on."""
         config = self.training_config
-        if self._is_trained("retrieval", config):
+        if self._is_trained(TRAINED, "retrieval", config):
             return
         sample = self._sample()
-        run = self._start("retrieval", config)
+        run = self._start(TRAINED, "retrieval", config)
         summary = update_retrieval(
             self.dataset, sample, self.champion.retrieval, self.vectors, run, config
         )
-        run.finish({"valid_ndcg@10": summary.best_score}, **summary.facts())
+        run.finish({}, **summary.facts())
 
     def train_ranking(self) -> None:
         """Trains the ranking model on, over the candidates of the new retrieval model."""
         config = self.training_config
-        if self._is_trained("ranking", config):
+        if self._is_trained(TRAINED, "ranking", config):
             return
-        folder = self.folder / "run" / "retrieval"
+        folder = self.folder / TRAINED / "retrieval"
         retrieval = load_retrieval(folder, config, self.dataset.items, self.vectors)
-        run = self._start("ranking", config)
+        run = self._start(TRAINED, "ranking", config)
         summary, quality = train_ranking(
             self.dataset, retrieval, run, config, parent=self.champion.ranker.model
         )
         run.finish({"valid_ndcg@10": summary.best_score, **quality}, **summary.facts())
 
-    def fit_surfaces(self) -> None:
-        """Fits the surfaces anew, if the champion has any: they belong to a retrieval model."""
+    def fit_surfaces(self, run: str) -> None:
+        """Fits the surfaces of a run anew, if the champion has any: they belong to its model."""
         if not (self.champion_run / SURFACES / FITTED).is_file():
             return
-        if not self._is_trained(SURFACES, self.training_config):
-            run_surfaces(self.folder / "run", self.dataset.path, overwrite=True)
+        if not self._is_trained(run, SURFACES, self.training_config):
+            run_surfaces(self.folder / run, self.dataset.path, overwrite=True)
 
-    def fit_profiles(self) -> None:
+    def fit_profiles(self, run: str) -> None:
         """Finds segments and rhythm anew, if the champion has any, which are of its vectors."""
-        folder = self.folder / "run"
+        folder = self.folder / run
         if (self.champion_run / PROFILES).is_dir() and not (folder / PROFILES).is_dir():
             run_profiles(folder, self.dataset.path)
 
-    def judge(self) -> Verdict:
-        """Compares the challenger with the champion on the newest days.
+    def judge(self, run: str) -> Verdict:
+        """Compares a challenger, the run in that folder, with the champion on the newest days.
 
         Both know the log up to those days; so does the champion in service, if updates come as
         often as those days are long.
@@ -174,7 +227,7 @@ class Generation:
             cases = Cases.of(self.dataset, "test", evaluation)
         except NoCasesError:
             return Verdict(False, "nobody of the newest days can be judged on", [])
-        challenger = Contender.load(self.folder / "run", self.dataset, self.vectors)
+        challenger = Contender.load(self.folder / run, self.dataset, self.vectors)
         contenders = [self.champion, challenger]
         log = self.dataset.log_before("test")
         recommenders, judged = [], []
@@ -193,15 +246,15 @@ class Generation:
             models: the models folder.
             version: the number to publish it under; None for the next one.
         """
+        run = Verdict.of_json(read_json(self.folder / VERDICT)).run
         return publish_generation(
-            self.folder, models, self.config, self._lineage(), version=version
+            self.folder, run, models, self.config, self._lineage(), version=version
         )
 
     def _sample(self) -> TrainingSample:
         folder = self.folder / "sample"
         if not folder.is_dir():
-            since = PreparedDataset.open(self.champion_data).manifest.splits["valid"].starts
-            start = int(np.datetime64(since, "s").astype(np.int64))
+            start = int(np.datetime64(self._trained_until, "s").astype(np.int64))
             events = pd.read_parquet(self.folder / "batch" / EVENTS)
             late = events.loc[events["microseconds"] < start * 1_000_000, "user"].unique()
             shoppers = chosen_shoppers(
@@ -209,28 +262,38 @@ class Generation:
                 start,
                 late,
                 self.config.update.replay,
-                self._seed,
+                self.training_config.seed,
             )
             write_sample(folder, self.dataset, shoppers)
         return TrainingSample(self.dataset, folder)
 
     @property
-    def _seed(self) -> int:
-        # Another draw of shoppers and another order in every generation.
-        return (self.config.seed + self.number) % 2**32
+    def _trained_until(self) -> str:
+        """ISO time from which on the champion was not trained on any event."""
+        told = RunDirectory.open(self.champion_run, "retrieval").record.get("trained_until")
+        if told is None:
+            told = PreparedDataset.open(self.champion_data).manifest.splits["valid"].starts
+        return str(told)
 
-    def _is_trained(self, model: str, config: ExperimentConfig) -> bool:
-        run = self.folder / "run"
-        return RunDirectory.is_finished(run, model, config, self.dataset.checksum)
+    @property
+    def _waiting_days(self) -> float:
+        """Days of events that the champion's weights were not trained on, and now could be."""
+        until = self.dataset.manifest.splits["valid"].starts
+        waiting = np.datetime64(until, "s") - np.datetime64(self._trained_until, "s")
+        return float(waiting / np.timedelta64(1, "D"))
 
-    def _start(self, model: str, config: ExperimentConfig) -> RunDirectory:
+    def _is_trained(self, run: str, model: str, config: ExperimentConfig) -> bool:
+        path, checksum = self.folder / run, self.dataset.checksum
+        return RunDirectory.is_finished(path, model, config, checksum)
+
+    def _start(self, run: str, model: str, config: ExperimentConfig) -> RunDirectory:
         return RunDirectory.create(
-            self.folder / "run",
+            self.folder / run,
             model,
             config,
             self.dataset.path,
             self.dataset.checksum,
-            self._seed,
+            config.seed,
             overwrite=True,
         )
 
@@ -253,6 +316,6 @@ class Generation:
                 },
             },
             "code": code_identity(),
-            "seed": self._seed,
+            "seed": self.training_config.seed,
             "verdict": read_json(self.folder / VERDICT),
         }

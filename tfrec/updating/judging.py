@@ -26,7 +26,8 @@ class Judged:
 
     Attributes:
         ndcg: float64 `[cases]`.
-        ndcg_new_items: the same of the targets that are new items, for the cases that have any.
+        ndcg_new_items: float64 `[new items]`, NDCG of every new item that was bought: the mean
+            over its buyers of what its place on their lists is worth alone.
         ndcg_new_shoppers: that of the cases without training events.
         coverage: share of the catalogue that is on somebody's list.
         calibration_error: of the probabilities on the lists; NaN without a target event.
@@ -67,8 +68,6 @@ def judge(recommender: Recommender, cases: Cases, cutoff: int, new_item_events: 
     ranks = list_ranks(items, cases.target_offsets, cases.target_item)
     values = ndcg(ranks, cases.target_offsets, cutoff)
     new = cases.train_events[cases.target_item - 1] <= new_item_events
-    sizes = np.unique(case[new], return_counts=True)[1]
-    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     shown = items > 0
     width = cases.num_items + 1
     taken = np.isin(
@@ -76,13 +75,20 @@ def judge(recommender: Recommender, cases: Cases, cutoff: int, new_item_events: 
     )
     return Judged(
         ndcg=values,
-        ndcg_new_items=ndcg(ranks[new], offsets, cutoff),
+        ndcg_new_items=_of_items(ranks[new], cases.target_item[new], cutoff),
         ndcg_new_shoppers=values[cases.new_shopper],
         coverage=len(np.unique(items[shown])) / cases.num_items,
         calibration_error=expected_calibration_error(
             taken[shown], np.clip(probability[shown], 0.0, 1.0)
         ),
     )
+
+
+def _of_items(ranks: np.ndarray, item: np.ndarray, cutoff: int) -> np.ndarray:
+    # All buyers of a new item stand or fall with its one vector, so items are what is resampled.
+    alone = ndcg(ranks, np.arange(len(ranks) + 1), cutoff)
+    _, place, buyers = np.unique(item, return_inverse=True, return_counts=True)
+    return np.bincount(place, alone, len(buyers)) / buyers
 
 
 def _lists(recommender: Recommender, cases: Cases, cutoff: int) -> tuple[np.ndarray, np.ndarray]:

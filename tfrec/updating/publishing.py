@@ -23,19 +23,21 @@ _NOT_SERVED = shutil.ignore_patterns("best", "last", "lists", "logs")
 
 def publish_generation(
     folder: Path,
+    run_name: str,
     models: Path,
     settings: ExperimentConfig,
     lineage: dict[str, Any],
     *,
     version: int | None = None,
 ) -> int:
-    """Exports the run of a generation as a new version, once, and returns its number.
+    """Exports a run of a generation as a new version, once, and returns its number.
 
     The number is noted before anything is written. If a version of that number is there as a whole
     it was published before; what is there of it in part is taken back and written anew.
 
     Args:
-        folder: of the generation, with `run` and `data`.
+        folder: of the generation, with the run and `data`.
+        run_name: folder of the run in it.
         models: the models folder.
         settings: its sections `evaluation` and `export` are used.
         lineage: what the provenance tells of the update.
@@ -52,11 +54,12 @@ def publish_generation(
             return version
         for name in there:
             shutil.rmtree(models / name / str(version))
-    run = TrainedRun.open(folder / "run", folder / "data")
-    source = exportable_of(folder / "run", run, settings)
+    path = folder / run_name
+    run = TrainedRun.open(path, folder / "data")
+    source = exportable_of(path, run, settings)
     # Before the counts know what the shoppers of the reference went on to take.
     reference = reference_of(run, source.config)
-    served = _write_served(folder, run)
+    served = _write_served(path, folder / SERVED, run)
     source = dataclasses.replace(
         source,
         retrieval_folder=served / "retrieval",
@@ -70,15 +73,15 @@ def publish_generation(
     return version
 
 
-def _write_served(folder: Path, run: TrainedRun) -> Path:
-    """Writes the run again with the counts of the whole log, which `run` then knows, too."""
+def _write_served(path: Path, served: Path, run: TrainedRun) -> Path:
+    """Writes a run again with the counts of the whole log, which `run` then knows, too."""
     log = whole_log(run.dataset)
     assert run.ranker is not None, "an update trains a ranking model"
     run.retrieval.count(log)
     statistics = LogStatistics.of(log, run.dataset, run.config.ranking.neighbours)
     run.ranker.features.fill(statistics)
-    with atomic_folder(folder / SERVED) as temporary:
-        shutil.copytree(folder / "run", temporary, dirs_exist_ok=True, ignore=_NOT_SERVED)
+    with atomic_folder(served) as temporary:
+        shutil.copytree(path, temporary, dirs_exist_ok=True, ignore=_NOT_SERVED)
         save_retrieval(run.retrieval, temporary / "retrieval")
         statistics.save(temporary / "ranking" / STATISTICS)
-    return folder / SERVED
+    return served

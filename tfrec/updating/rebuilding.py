@@ -162,7 +162,7 @@ def _updated(
     on_step("publish")
     assert entry.verdict is not None, "what is published was judged"
     figures = figures_of_verdicts(Verdict.of_json(entry.verdict), verdict)
-    figures += _metrics(source / SERVED, out / GENERATION / RUN)
+    figures += _metrics(source / SERVED, out / GENERATION / verdict.run)
     notes = _notes(entry.code)
     if not verdict.passed:
         notes.append(f"the gate would not publish it now: {verdict.reason}")
