@@ -10,6 +10,7 @@ turns, one shopper a call; what is printed is processor and wall time.
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -48,7 +49,7 @@ def main(run_folder: Path, data: Path | None, rounds: int, seed: int) -> None:
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in graphs}
     for number, request in enumerate(progress(requests, description="Asking", unit="shopper")):
         for name, graph in graphs.items():
-            figures = timed(lambda graph=graph, request=request: graph(**request))
+            figures = timed(partial(graph, **request))
             if number >= WARM_UP:
                 spent[name].append(figures)
     items = len(source.items)
