@@ -19,7 +19,7 @@ SPELLINGS = {
     "demo": ["--workdir"],
     "data prepare": ["--events", "--items", "--out", "--config"],
     "train text": ["--data", "--out", "--config", "--distil", "--seed", "--json"],
-    "train retrieval": ["--data", "--out", "--config", "--seed"],
+    "train retrieval": ["--data", "--out", "--config", "--seed", "--from"],
     "train ranking": ["--data", "--out", "--config", "--seed"],
     "evaluate": ["--run", "--split", "--json"],
     "export": ["--run", "--models"],

@@ -23,6 +23,7 @@ from tfrec.training.stages import run_retrieval
 from tfrec.training.text import item_text_vectors
 from tfrec.training.transfer import SourceRun, event_rows, shared_rows
 from tfrec.training.trust import Trust, aligned, untrained_projection
+from tfrec.updating.lineage import Need, source_need
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,3 +245,10 @@ def test_without_moving_averages_the_lstm_is_trusted(shops):
     trust = Trust(model, model.item_tower.text_projection.numpy())
     assert trust.fit(lambda: 0.5, TransferConfig())[:2] == (0.0, 1.0)
     assert model.query_tower.behaviour.project.kernel.numpy().any()
+
+
+def test_lineage_says_whether_the_source_is_there_as_it_was(shops, tmp_path):
+    told = SourceRun.open(shops.source).record
+    assert source_need(told) == Need("run it started from", True, str(shops.source))
+    assert not source_need({**told, "weights": "0" * 64}).there
+    assert not source_need({**told, "run": str(tmp_path / "gone")}).there

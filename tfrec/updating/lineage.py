@@ -11,6 +11,7 @@ from tfrec.export.exporter import PROVENANCE
 from tfrec.export.versions import MODELS, versions_of
 from tfrec.files import read_json
 from tfrec.training.run import CONFIG
+from tfrec.training.transfer import SourceRun
 from tfrec.updating.identity import code_identity
 from tfrec.updating.state import SERVED, UpdateState
 
@@ -145,10 +146,26 @@ def _needs(
                 run = UpdateState(state).generation(entry.generation) / SERVED
             place, there = str(run), run.is_dir()
         needs.append(Need("parent run", there, place))
+    if "started_from" in origin["retrieval"]:
+        needs.append(source_need(origin["retrieval"]["started_from"]))
     now = code_identity()
     same = all(now[name] == value for name, value in code.items())
     needs.append(Need("the same code", same, f"tfrec {code['tfrec']}"))
     return needs
+
+
+def source_need(started_from: dict[str, Any]) -> Need:
+    """Says whether the run that a training started from is there as it was.
+
+    Args:
+        started_from: what the training's record says of it.
+    """
+    place = started_from["run"]
+    try:
+        there = SourceRun.open(place).record["weights"] == started_from["weights"]
+    except UserError:
+        there = False
+    return Need("run it started from", there, place)
 
 
 def _is_data(path: Path, checksum: str) -> bool:
