@@ -104,7 +104,7 @@ class TextConfig(Section):
         default=None, gt=0, description="of the BERT; null: that of the model it is trained in"
     )
     texts_per_step: int = Field(
-        default=256,
+        default=128,
         ge=0,
         description="most texts a step encodes with gradients, drawn from its items'; 0: all",
     )
