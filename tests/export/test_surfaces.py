@@ -19,9 +19,14 @@ from tfrec.errors import UserError
 from tfrec.export.exporter import export_run
 from tfrec.export.refresh import refresh_index
 from tfrec.export.retrieval import TASTE
+from tfrec.surfaces import themes as surface_themes
 from tfrec.surfaces.campaign import FEATURES, CampaignTables
 from tfrec.surfaces.groups import groups_of_all
+from tfrec.surfaces.themes import Theme
+from tfrec.towers.bert.weights import find_weights
+from tfrec.training.campaign import audience_of, fit_campaign
 from tfrec.training.loading import TrainedRun
+from tfrec.training.retrieval import text_tower_of
 from tfrec.training.surfaces import CAMPAIGN, FITTED, SURFACES, Surfaces, run_surfaces
 
 IDS = items_frame()["item_id"].tolist()
@@ -98,6 +103,7 @@ def test_the_command_tells_how_well_validation_orders_are_completed(fitted_run):
     record = json.loads((run / SURFACES / "run.json").read_text())
     assert record["status"] == "finished"
     # Two of a set are seen, so one of the other two is the hidden one: first or second.
+    assert record["metrics"]["buy_again_log_loss"] < record["metrics"]["buy_again_base_log_loss"]
     assert record["metrics"]["cart_ndcg@10"] > (1 + 1 / np.log2(3)) / 2 - 0.1
 
 
@@ -331,6 +337,36 @@ def test_every_text_has_a_probability_of_its_own(retrieval):
     cut = np.array([[long + "usb" * 3000, long[:256]]])
     same = ask(signature, history([HISTORIES[0]]), {"creative": cut}, now(0))["probability"]
     assert same[0, 0] == same[0, 1]
+
+
+def test_an_audience_is_who_was_there_and_what_he_chose_later(fitted_run):
+    dataset = TrainedRun.open(fitted_run[0]).dataset
+    themes = [Theme("one", np.array([1, 2, 3])), Theme("other", np.array([7]))]
+    audience = audience_of(dataset, "test", themes, seed=0)
+    later = dataset.histories("test")
+    chosen = {
+        user: set(later.target_item[later.targets(place)].tolist())
+        for place, user in enumerate(later.user)
+    }
+    assert set(audience.histories.user) == set(dataset.log_before("test").user)
+    assert audience.bought.any() and not audience.bought.all()
+    for user, line in zip(audience.histories.user, audience.bought, strict=True):
+        for theme, bought in zip(themes, line, strict=True):
+            assert bought == bool(chosen.get(user, set()) & set(theme.items.tolist()))
+    assert audience.now == later.target_timestamp.min()
+
+
+def test_campaigns_are_fitted_on_words_of_the_titles(fitted_run, monkeypatch):
+    monkeypatch.setattr(surface_themes, "FEWEST", 2)
+    monkeypatch.setattr(surface_themes, "MOST", 1.0)
+    run = TrainedRun.open(fitted_run[0])
+    encode = text_tower_of(
+        run.retrieval, find_weights(run.config.text.bert), run.config.text.max_tokens
+    )
+    tables, metrics = fit_campaign(run.dataset, run.retrieval, encode, seed=0)
+    assert metrics["campaign_log_loss"] < metrics["campaign_base_log_loss"]
+    assert tables.weights.any() and np.isfinite(tables.weights).all()
+    np.testing.assert_allclose(np.exp(tables.log_recent).sum(), 1.0, rtol=1e-4)
 
 
 def test_similar_leaves_out_the_item_and_unknown_items_have_none(retrieval):
