@@ -1,6 +1,6 @@
 """Whether a ranking model that learns from clicks finds the true order, on simulated shops.
 
-    python -m benchmarks.position_bias [--repeats 5] [--lists 4000] [--json FILE]
+    python -m benchmarks.position_bias [--repeats 3] [--lists 10000] [--json FILE]
 
 Assumptions: whether a shopper likes an item he looks at depends on one feature; the shop that made
 the log ordered by another, which is its opposite but for noise, and left a tenth of the places to
@@ -36,7 +36,7 @@ ITEMS, PLACES, FEATURES = 12, 8, 5
 WANTED, PUSHED = 3, 4  # after those of the retrieval model, which say nothing here
 SHARE = 0.1
 STEEPNESS = (0.0, 0.5, 1.0, 1.5)
-STEPS, LEARNING_RATE = 150, 0.05
+STEPS, LEARNING_RATE = 200, 0.005
 LEAST = 0.02
 
 
@@ -113,8 +113,8 @@ def measure(repeats: int, lists: int) -> list[dict[str, Any]]:
 
 
 @click.command()
-@click.option("--repeats", default=5, show_default=True, help="Shops of each steepness.")
-@click.option("--lists", default=4000, show_default=True, help="Lists of a log.")
+@click.option("--repeats", default=3, show_default=True, help="Shops of each steepness.")
+@click.option("--lists", default=10_000, show_default=True, help="Lists of a log.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write figures here.")
 def main(repeats: int, lists: int, json_path: Path | None) -> None:
     rows = measure(repeats, lists)

@@ -17,7 +17,7 @@ from tfrec.training import feedback_lists as module
 from tfrec.training.candidate_lists import CandidateLists, holdout_shoppers
 from tfrec.training.feedback_lists import feedback_histories, feedback_lists, label_columns
 from tfrec.training.loading import TrainedRun
-from tfrec.training.ranking import train_ranking
+from tfrec.training.ranking import load_ranker, train_ranking
 
 AFTER = 200 * DAY  # after the last event of the planted shop
 
@@ -203,6 +203,12 @@ def test_a_ranking_model_trains_on_examples(planted_run, trained, examples, tmp_
     )
     assert summary.steps == batches
     assert (run.path / "lists" / "train").exists() == (mode == "beside")
+    load_ranker(run.path, trained.retrieval, config.ranking)
+    # With other examples nothing of this is gone on with.
+    save(folder, [shown(AFTER, ["i06", "i20"]), did(AFTER + 9, "i20", "purchase")])
+    train_ranking(planted_run.dataset, trained.retrieval, run, config)
+    made = CandidateLists.load(run.path / "lists" / "feedback", ["purchase", "return"])
+    assert made.items.shape == (1, 2)
 
 
 def test_lists_come_back_from_the_disk(tmp_path):
