@@ -141,7 +141,7 @@ class TestMistakes:
             ),
             (
                 "train model",
-                "no such command `model`; there are retrieval, ranking, surfaces; "
+                "no such command `model`; there are text, retrieval, ranking, surfaces; "
                 "see `tfrec train --help`",
             ),
             (
