@@ -42,7 +42,8 @@ AVERAGE_DECAY = 0.95
 SCRATCH, TRANSFERRED, FROZEN = "from scratch", "transferred", "frozen BERT"
 MEMORY = " + memory"
 ZERO_SHOT_TRUST = {"text_trust": 0.5, "lstm_trust": 0.0}
-"""Without an event there is nothing to fit it to; chosen on Scientific's validation shoppers."""
+"""Without an event there is nothing to fit it to: half of what texts taught, and averages alone, as
+the LSTM was of no use to Scientific's validation shoppers."""
 
 
 @dataclass(frozen=True)
