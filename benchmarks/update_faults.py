@@ -38,7 +38,7 @@ from tfrec.updating.state import UpdateState
 STEPS = ("batch", "data", "retrieval", "ranking", "train and judge", "publish", "ledger")
 SEED = 11
 LONGEST_SECONDS = 1800.0
-SHARES_OF_DISK = (0.01, 0.1, 0.4, 0.8)
+SHARES_OF_DISK = (0.03, 0.1, 0.4, 0.8)
 """Of the room that an update takes."""
 ENDED, MISTAKE, DEFECT = 0, 2, 1
 
@@ -164,8 +164,9 @@ def _round(
         started = time.monotonic()
         if begun:
             child.wait(step, seconds=wait)
+        moment = time.monotonic() - started
         if child.kill():
-            yield Kill(number, step, time.monotonic() - started)
+            yield Kill(number, step, moment)
     child = Child(copy, log)
     child.wait()
     if child.end():
@@ -211,7 +212,7 @@ def _full_disk(share: float, shop: Shop, out: Path, size: int) -> dict[str, Any]
         options = f"size={(used + int(share * size)) // 1024}k"
         remount = ["mount", "-o", f"remount,{options}", str(folder)]
         subprocess.run(remount, check=True)
-        log = out / "disk.log"
+        log, second = out / f"disk{share:.0%}.log", out / f"disk{share:.0%}-again.log"
         child = Child(copy, log)
         child.wait()
         code = os.waitstatus_to_exitcode(child.end())
@@ -220,7 +221,7 @@ def _full_disk(share: float, shop: Shop, out: Path, size: int) -> dict[str, Any]
             [line for line in log.read_text().splitlines() if line.startswith("error: ")],
         )
         subprocess.run(["mount", "-o", "remount,size=4g", str(folder)], check=True)
-        again = Child(copy, log)
+        again = Child(copy, second)
         again.wait()
         ended = os.waitstatus_to_exitcode(again.end())
         return {
@@ -232,7 +233,8 @@ def _full_disk(share: float, shop: Shop, out: Path, size: int) -> dict[str, Any]
             **(_compared(copy, _opened(out / "whole")) if not ended else {}),
         }
     finally:
-        subprocess.run(["umount", str(folder)], check=False)
+        # Lazily: whoever has a file open in it keeps it until then.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def _size(folder: Path) -> int:

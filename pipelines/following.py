@@ -108,7 +108,7 @@ def follow(
     from tfrec.updating.following import Follower, Limits, Stop, Stopped
     from tfrec.updating.sources import open_source
     from tfrec.updating.state import UpdateState
-    from tfrec.updating.update import get_ready, update
+    from tfrec.updating.update import Updated, get_ready, update
 
     stop = Stop()
     with contextlib.ExitStack() as stack:
@@ -118,7 +118,8 @@ def follow(
         with contextlib.suppress(Stopped), stop.breaking_off():
             broken = get_ready(models, state, run=run, data=data, config=config)
             if broken is not None:
-                write_line(f"An update that was stopped was finished first: {broken.reason}.")
+                write_line("An update that was stopped was finished first.")
+                show(Updated(broken, repeated=False))
         if stop.asked:
             return
         check = _nothing
