@@ -1,6 +1,6 @@
 """Measures what pictures tell the item tower, and that items without one lose nothing.
 
-    python -m benchmarks.images --out DIR [--items 800] [--shoppers 3000] [--seeds 1]
+    python -m benchmarks.images --out DIR [--items 800] [--shoppers 3000] [--seeds 3]
 
 A shop is drawn whose titles do not say what decides (see `benchmarks.picture_shop`), as a log, a
 catalogue and JPEG files, of which some are broken. `tfrec data images` encodes them, and a
@@ -51,7 +51,7 @@ COLUMN = "image_embedding"
 )
 @click.option("--broken", default=0.01, show_default=True, help="Share of files cut short.")
 @click.option("--model", default="efficientnet_lite0", show_default=True, help="Reads pictures.")
-@click.option("--seeds", default=1, show_default=True, help="Trainings of each arm.")
+@click.option("--seeds", default=3, show_default=True, help="Trainings of each arm.")
 @click.option("--epochs", default=10, show_default=True)
 def main(
     out: Path,
