@@ -19,7 +19,7 @@ from tfrec.towers.features import ItemFeatures
 from tfrec.towers.spec import DataSpec
 from tfrec.training.retrieval import load_retrieval, load_text_vectors
 from tfrec.training.run import RunDirectory
-from tfrec.training.stages import run_retrieval
+from tfrec.training.stages import run_ranking, run_retrieval
 from tfrec.training.text import item_text_vectors
 from tfrec.training.transfer import SourceRun, event_rows, shared_rows
 from tfrec.training.trust import Trust, aligned, untrained_projection
@@ -252,3 +252,11 @@ def test_lineage_says_whether_the_source_is_there_as_it_was(shops, tmp_path):
     assert source_need(told) == Need("run it started from", True, str(shops.source))
     assert not source_need({**told, "weights": "0" * 64}).there
     assert not source_need({**told, "run": str(tmp_path / "gone")}).there
+
+
+def test_a_ranking_model_has_nothing_to_start_from(shops):
+    training = shops.config.ranking.training.model_copy(update={"epochs": 0})
+    ranking = shops.config.ranking.model_copy(update={"training": training})
+    config = shops.config.model_copy(update={"ranking": ranking})
+    with pytest.raises(UserError, match="a ranking model has nothing to start from"):
+        run_ranking(shops.target, shops.source, config)

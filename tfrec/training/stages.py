@@ -83,9 +83,14 @@ def run_ranking(
         The model's folder, how the training went, and the quality on held-out shoppers.
 
     Raises:
-        UserError: if there is no finished retrieval model, it was trained on other data, or the
-            run holds something else and `overwrite` is false.
+        UserError: if there is no finished retrieval model, it was trained on other data, the run
+            holds something else and `overwrite` is false, or there is no epoch to train.
     """
+    if not config.ranking.training.epochs:
+        raise UserError(
+            "ranking.training.epochs is 0, and a ranking model has nothing to start from; set it "
+            "to 1 or more"
+        )
     first_stage = RunDirectory.open(out, "retrieval")
     first_stage.check_dataset(dataset.path, dataset.checksum)
     directory = _start(dataset, out, "ranking", config, seed, overwrite)
