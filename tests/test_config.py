@@ -119,9 +119,9 @@ class TestUnknownKeys:
                 "unknown key `ranking.training.epoch`; did you mean `ranking.training.epochs`?",
             ),
             (
-                "learning_rate: 1",
-                "unknown key `learning_rate`; it belongs at `retrieval.training.learning_rate` or "
-                "`ranking.training.learning_rate`",
+                "max_history: 1",
+                "unknown key `max_history`; it belongs at `retrieval.max_history` or "
+                "`ranking.max_history`",
             ),
             (
                 "data:\n  categorical_columns:\n  - colum: x",
@@ -161,8 +161,8 @@ class TestWrongValues:
                 "`retrieval.negatives` should be 'full', 'sampled' or 'in_batch'. Received: 'all'",
             ),
             (
-                "retrieval:\n  training:\n    epochs: 0",
-                "`retrieval.training.epochs` should be at least 1. Received: 0",
+                "retrieval:\n  training:\n    epochs: -1",
+                "`retrieval.training.epochs` should be at least 0. Received: -1",
             ),
             (
                 "retrieval:\n  dropout: 1",
