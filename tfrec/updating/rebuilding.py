@@ -21,7 +21,7 @@ from tfrec.updating.comparing import Figure, differences, figures_of_metrics, fi
 from tfrec.updating.gate import Verdict
 from tfrec.updating.generation import Generation
 from tfrec.updating.identity import code_identity
-from tfrec.updating.lineage import lineage_of
+from tfrec.updating.lineage import lineage_of, source_need
 from tfrec.updating.state import CONFIG, SERVED, Entry, Ledger, UpdateState
 
 GENERATION, RUN, MODELS_FOLDER, REPORT, LOCK = (
@@ -161,9 +161,12 @@ def _updated(
     generation.publish(out / MODELS_FOLDER, entry.version)
     on_step("publish")
     assert entry.verdict is not None, "what is published was judged"
-    figures = figures_of_verdicts(Verdict.of_json(entry.verdict), verdict)
+    recorded_verdict = Verdict.of_json(entry.verdict)
+    figures = figures_of_verdicts(recorded_verdict, verdict)
     figures += _metrics(source / SERVED, out / GENERATION / verdict.run)
     notes = _notes(entry.code)
+    if verdict.run != recorded_verdict.run:
+        notes.append(f"the models of `{recorded_verdict.run}` were published; now {verdict.reason}")
     if not verdict.passed:
         notes.append(f"the gate would not publish it now: {verdict.reason}")
     return Rebuilt(entry.version, str(out / MODELS_FOLDER), figures, notes)
@@ -174,28 +177,32 @@ def _first(ledger: Ledger, models: Path, out: Path, on_step: Callable[[str], Non
     run = Path(ledger.run)
     _need(run, ledger.version, "its run")
     first = RunDirectory.open(run, "retrieval")
-    if "started_from" in first.record:
+    started_from = first.record.get("started_from")
+    if started_from is not None and not (source := source_need(started_from)).there:
         raise UserError(
-            f"version {ledger.version} was started from another shop's run, which is not kept; "
-            "train it again with `tfrec train retrieval --from`"
+            f"version {ledger.version} was started from the run {source.where}, which is not there "
+            "as it was; put it back"
         )
     _need(Path(ledger.data), ledger.version, "its data set")
     dataset = PreparedDataset.open(ledger.data, verify=True)
     first.check_dataset(dataset.path, dataset.checksum)
-    for name, train in (("retrieval", run_retrieval), ("ranking", run_ranking)):
-        recorded = RunDirectory.open(run, name)
-        if not _is_finished(out / RUN, name):
-            train(dataset, out / RUN, recorded.config, seed=recorded.seed)
-        on_step(name)
+    if not _is_finished(out / RUN, "retrieval"):
+        start = None if started_from is None else started_from["run"]
+        run_retrieval(dataset, out / RUN, first.config, seed=first.seed, start_from=start)
+    on_step("retrieval")
+    if not _is_finished(out / RUN, "ranking"):
+        second = RunDirectory.open(run, "ranking")
+        run_ranking(dataset, out / RUN, second.config, seed=second.seed)
+    on_step("ranking")
     if (run / SURFACES / FITTED).is_file() and not _is_finished(out / RUN, SURFACES):
         run_surfaces(out / RUN, dataset.path)
     if (run / PROFILES).is_dir() and not (out / RUN / PROFILES).is_dir():
         run_profiles(out / RUN, dataset.path)
     if ledger.version not in versions_of(out / MODELS_FOLDER / MODELS[-1]):
         trained = TrainedRun.open(out / RUN, dataset.path)
-        source = exportable_of(out / RUN, trained)
-        source = replace(source, reference=reference_of(trained, source.config))
-        export(source, out / MODELS_FOLDER, ledger.version)
+        exported = exportable_of(out / RUN, trained)
+        exported = replace(exported, reference=reference_of(trained, exported.config))
+        export(exported, out / MODELS_FOLDER, ledger.version)
     on_step("publish")
     notes = []
     if ledger.version in versions_of(models / MODELS[0]):
