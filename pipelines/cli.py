@@ -113,15 +113,17 @@ SECTIONS: dict[str, tuple[Stage, ...]] = {
             "Watch a recommender in service: TensorBoard, drift and alerts.",
         ),
         Stage("ab", "pipelines.ab", "Compare two model versions from recorded events."),
+    ),
+    "Learn from what was shown": (
         Stage(
             "feedback labels",
             "pipelines.feedback_labels",
-            "Join recorded lists, impressions and events into training examples.",
+            "Join recorded lists and events into training examples.",
         ),
         Stage(
             "feedback evaluate",
             "pipelines.feedback_evaluate",
-            "Estimate from the event log what a run's models would earn.",
+            "Estimate from recorded events what new models would earn.",
         ),
     ),
     "Look inside": (

@@ -51,7 +51,7 @@ def command(
     most_weight: float,
     as_json: bool,
 ) -> None:
-    """Estimate from the event log what a run's models would earn.
+    """Estimate from recorded events what new models would earn.
 
     The configuration is that of the logged lists. The estimates are inverse propensity scores,
     plain and self-normalised, and doubly robust, with intervals over shoppers and warnings where

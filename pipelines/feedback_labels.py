@@ -41,7 +41,7 @@ def command(
     by_score: bool,
     as_json: bool,
 ) -> None:
-    """Join recorded lists, impressions and events into training examples.
+    """Join recorded lists and events into training examples.
 
     Every line of the log becomes an example, a label or an impression, or is rejected with its
     reason. The chances that shoppers look at the places of a list are estimated from the clicks.
