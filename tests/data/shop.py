@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tfrec.config.schema import DataConfig
+from tfrec.config.data import DataConfig
 from tfrec.data.table import Table
 
 DAY = 86_400

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tests.data.shop import table_of
-from tfrec.config.schema import DataConfig
+from tfrec.config.data import DataConfig
 from tfrec.data.adapters import find_adapter
 from tfrec.data.adapters.amazon_reviews import parse_line
 from tfrec.data.adapters.base import Adapter

@@ -15,7 +15,7 @@ from tests.data.shop import (
     write_frame,
     write_small,
 )
-from tfrec.config.schema import CategoricalColumn, DataConfig
+from tfrec.config.data import CategoricalColumn, DataConfig
 from tfrec.data.dataset import PreparedDataset
 from tfrec.data.prepare import prepare_dataset
 from tfrec.data.users import hash_user

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tests.evaluation.small_shop import make_histories
 from tests.models.small_model import COUNTRY, NUM_ITEMS, randomise, retrieval_model
 from tfrec.config import RankingConfig, SurfaceConfig
-from tfrec.config.schema import PinnedProduct
+from tfrec.config.display import PinnedProduct
 from tfrec.data.log_statistics import ITEM_STATISTICS, LogStatistics
 from tfrec.models.recommender import Recommender, Retriever
 from tfrec.models.scorers import RetrievalScorer, TwoStageScorer

@@ -10,7 +10,8 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from tfrec.config.schema import ExperimentConfig, Section
+from tfrec.config.experiment import ExperimentConfig
+from tfrec.config.section import Section
 from tfrec.errors import UserError
 
 S = TypeVar("S", bound=Section)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tfrec.config.schema import DataConfig
+from tfrec.config.data import DataConfig
 from tfrec.data import cells
 from tfrec.data.adapters import find_adapter
 from tfrec.data.dataset import VALUES_SUFFIX

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from tfrec.config.schema import DataConfig
+from tfrec.config.data import DataConfig
 from tfrec.data import cells
 from tfrec.data.schema import EVENT_NUMBERS, EVENT_TEXTS, apply_schema, event_schema
 from tfrec.data.table import Table

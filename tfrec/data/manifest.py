@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tfrec.config.schema import DataConfig
+from tfrec.config.data import DataConfig
 from tfrec.errors import UserError
 from tfrec.files import read_json, sha256_of_file, write_json
 

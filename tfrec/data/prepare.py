@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tfrec.config.schema import DataConfig
+from tfrec.config.data import DataConfig
 from tfrec.data import rules, splits
 from tfrec.data.adapters import find_adapter
 from tfrec.data.catalogue import Catalogue, add_unknown_items, build_catalogue

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import tfrec
-from tfrec.config.schema import DataConfig
+from tfrec.config.data import DataConfig
 from tfrec.data import splits
 from tfrec.data.catalogue import Catalogue
 from tfrec.data.dataset import ITEMS, VALUES_SUFFIX, VOCABULARIES

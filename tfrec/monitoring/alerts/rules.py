@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from tfrec.config.schema import Section
+from tfrec.config.section import Section
 
 
 class Rule(Section):

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from tfrec.config.loading import load_section
-from tfrec.config.schema import Section
+from tfrec.config.section import Section
 from tfrec.monitoring.alerts.rules import Rule
 
 DEFAULT_RULES = "default_rules.yaml"

@@ -1,0 +1,102 @@
+"""The retrieval model, and what it takes over from another shop's."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from tfrec.config.section import Section
+from tfrec.config.training import TrainingConfig
+
+
+class RetrievalConfig(Section):
+    """The retrieval model: item tower, behaviour tower, loss."""
+
+    dimension: int = Field(default=128, ge=4)
+    max_history: int = Field(default=50, ge=1)
+    lstm_units: int = Field(default=256, ge=4)
+    lstm_layers: int = Field(default=1, ge=1)
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    history_averages: list[float] = Field(
+        default=[], description="decay factors of moving averages beside the LSTM"
+    )
+    repeat_bonus: bool = Field(
+        default=False, description="learn how much more likely an item had before is, by its age"
+    )
+    memory_neighbours: int = Field(
+        default=0,
+        ge=0,
+        description="co-occurrence neighbours an item, added to the trained scores; 0: none",
+    )
+    trend_days: list[int] = Field(
+        default=[],
+        description="windows of recent sales, in days, that join the trained scores; []: none",
+    )
+    id_dropout: float = Field(default=0.1, ge=0, lt=1)
+    text_fusion: Literal["sum", "text", "id", "id_from_text", "concatenate", "gate"] = Field(
+        default="sum", description="how an item's text and its id become one vector"
+    )
+    content_only: bool = Field(
+        default=False,
+        description="items are known by text, price and vectors alone, without ids and "
+        "categories: what another shop can start from",
+    )
+    vector_dropout: float = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="share of the vectors of data.vector_columns that training leaves out",
+    )
+    stand_ins: bool = Field(
+        default=True,
+        description="what an item without a trained id lacks is guessed from items described alike",
+    )
+    temperature: float = Field(default=0.07, gt=0)
+    negatives: Literal["full", "sampled", "in_batch"] = "full"
+    sampled_negatives: int = Field(default=2048, ge=1)
+    unsold_negatives: bool = Field(
+        default=False, description="items that training never sold are negatives all the same"
+    )
+    logq_correction: bool = True
+    target: Literal["next_event", "next_basket"] = "next_event"
+    basket_discount: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="0: every event counts alike; 1: every basket does, whatever its size",
+    )
+    shuffle_baskets: bool = Field(
+        default=False, description="events at one moment are in no order: shuffle them each epoch"
+    )
+    training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _trend_days_are_positive(self) -> "RetrievalConfig":
+        if min(self.trend_days, default=1) < 1:
+            raise ValueError("trend_days should be a list of positive integers, such as [7, 30]")
+        return self
+
+    @model_validator(mode="after")
+    def _repeat_bonus_needs_all_items(self) -> "RetrievalConfig":
+        if self.repeat_bonus and self.negatives != "full":
+            raise ValueError(
+                "repeat_bonus is trained with `negatives: full` only; set one or the other"
+            )
+        return self
+
+
+class TransferConfig(Section):
+    """How `tfrec train retrieval --from` takes over what another shop's model has learned."""
+
+    text_trust: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="share of what it learned of texts, prices and vectors; null: fitted on "
+        "validation",
+    )
+    lstm_trust: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="share of its LSTM's part beside moving averages; null: fitted on validation",
+    )

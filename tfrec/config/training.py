@@ -1,0 +1,29 @@
+"""What the trainings of both models have in common."""
+
+from pydantic import Field
+
+from tfrec.config.section import Section
+
+
+class TrainingConfig(Section):
+    """The training loop that both models share."""
+
+    epochs: int = Field(default=30, ge=0, description="0: no training, after --from")
+    batch_positions: int = Field(
+        default=2048, ge=1, description="retrieval: positions a step, padding included"
+    )
+    batch_lists: int = Field(default=128, ge=1, description="ranking: candidate lists a step")
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    average_decay: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="decay of the moving average of weights that is kept; 0: no average",
+    )
+    patience: int = Field(default=3, ge=1, description="epochs without a better validation NDCG")
+    mixed_precision: bool = False
+    max_minutes: float | None = Field(default=None, gt=0, description="stop training after this")
+    tensorboard: bool = Field(
+        default=True, description="write curves, lists and pictures of the training for TensorBoard"
+    )
