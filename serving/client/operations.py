@@ -1,15 +1,13 @@
 """What a client can ask, written once for the blocking and the asynchronous client."""
 
-import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from serving import tensors
 from serving.client import answers, calls, naming, requests
+from serving.client.asking import Wanted
 from serving.client.calls import Operation
 from serving.client.naming import RETRIEVAL
 from serving.client.results import Item, ModelVersion, Recommendations
-from serving.client.schema import Schema
 from serving.client.surfaces import RECOMMENDER, SurfaceOperations
 from serving.errors import InvalidRequestError, ModelMissingError
 
@@ -19,12 +17,6 @@ SERVING_DEFAULT = "serving_default"
 
 class Operations(SurfaceOperations):
     """The questions to one server, as generators that a connection runs."""
-
-    def __init__(self, address: str, timeout: float) -> None:
-        """Prepares questions to `address` that have `timeout` seconds unless they say otherwise."""
-        self._address = address
-        self._timeout = timeout
-        self._schema = Schema(address)
 
     def recommend(
         self,
@@ -62,16 +54,13 @@ class Operations(SurfaceOperations):
             UnknownItemError: if the history has items and the server knows none of them.
             ClientError: if an argument is wrong or the server cannot answer.
         """
-        requests.check_k(k)
-        deadline = self._deadline(timeout)
-        inputs = {
-            **requests.history(history, events, timestamps),
-            "exclude_item_id": requests.row(exclude),
-        }
-        answer = yield from self._ask(model, SERVING_DEFAULT, inputs, context, k, deadline)
-        if not titles:
-            return answer
-        return (yield from naming.with_titles(answer, history, self._address, strict, deadline))
+        inputs = requests.shopper(history, events, timestamps, exclude)
+        wanted = Wanted(k, titles, strict, timeout)
+        return (
+            yield from self._list(
+                model, SERVING_DEFAULT, inputs, wanted, about=history, context=context
+            )
+        )
 
     def search(
         self,
@@ -109,8 +98,6 @@ class Operations(SurfaceOperations):
             ModelMissingError: if there are filters, and the models were exported without surfaces.
             ClientError: if an argument is wrong or the server cannot answer.
         """
-        requests.check_k(k)
-        deadline = self._deadline(timeout)
         if not query.strip():
             raise InvalidRequestError("the query is empty; say what to look for")
         inputs = {
@@ -120,10 +107,8 @@ class Operations(SurfaceOperations):
         filters = requests.filters(categories, price_from, price_to, include_sold_out)
         signature = "filtered_search" if filters else "search"
         inputs |= filters
-        answer = yield from self._ask(RETRIEVAL, signature, inputs, context, k, deadline)
-        if not titles:
-            return answer
-        return (yield from naming.with_titles(answer, (), self._address, True, deadline))
+        wanted = Wanted(k, titles, True, timeout)
+        return (yield from self._list(RETRIEVAL, signature, inputs, wanted, context=context))
 
     def similar(
         self, item_id: str, *, k: int = 10, titles: bool = True, timeout: float | None = None
@@ -134,13 +119,9 @@ class Operations(SurfaceOperations):
             UnknownItemError: if the server does not know the item (only noticed with `titles`).
             ClientError: if an argument is wrong or the server cannot answer.
         """
-        requests.check_k(k)
-        deadline = self._deadline(timeout)
         inputs = {"item_id": requests.column([item_id])}
-        answer = yield from self._ask(RETRIEVAL, "similar", inputs, None, k, deadline)
-        if not titles:
-            return answer
-        return (yield from naming.with_titles(answer, (item_id,), self._address, True, deadline))
+        wanted = Wanted(k, titles, True, timeout)
+        return (yield from self._list(RETRIEVAL, "similar", inputs, wanted, about=(item_id,)))
 
     def cart(
         self,
@@ -168,17 +149,13 @@ class Operations(SurfaceOperations):
             ModelMissingError: if the models were exported without surfaces.
             ClientError: if an argument is wrong or the server cannot answer.
         """
-        requests.check_k(k)
         requests.check_list("a basket", basket)
-        deadline = self._deadline(timeout)
         inputs = {
             "basket_item_id": requests.row(basket),
             "exclude_item_id": requests.row(exclude),
         }
-        answer = yield from self._ask(RETRIEVAL, "cart", inputs, None, k, deadline)
-        if not titles:
-            return answer
-        return (yield from naming.with_titles(answer, basket, self._address, strict, deadline))
+        wanted = Wanted(k, titles, strict, timeout)
+        return (yield from self._list(RETRIEVAL, "cart", inputs, wanted, about=basket))
 
     def rank(
         self,
@@ -320,21 +297,3 @@ class Operations(SurfaceOperations):
                 continue
             versions.extend(answers.model_versions(name, statuses))
         return versions
-
-    def _ask(
-        self,
-        model: str,
-        signature: str,
-        inputs: Mapping[str, Any],
-        context: Mapping[str, str] | None,
-        k: int,
-        deadline: float,
-    ) -> Operation[Recommendations]:
-        response = yield from self._schema.predict(
-            model, signature, inputs, context or {}, deadline
-        )
-        items = answers.recommendations(response.outputs, k)
-        return Recommendations(items, model, response.model_spec.version.value)
-
-    def _deadline(self, timeout: float | None) -> float:
-        return time.monotonic() + (self._timeout if timeout is None else timeout)

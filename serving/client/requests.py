@@ -125,3 +125,17 @@ def history(
         "history_event": row(["", *(events or [""] * len(items))]),
         "history_timestamp": tensors.make(tensors.DT_INT64, [1, len(times)], times),
     }
+
+
+def shopper(
+    items: Sequence[str],
+    events: Sequence[str] | None,
+    timestamps: Sequence[int] | None,
+    exclude: Sequence[str],
+) -> dict[str, Any]:
+    """Returns the tensors of a history, as `history` does, and of what must not be in the answer.
+
+    Raises:
+        InvalidRequestError: as `history` does.
+    """
+    return {**history(items, events, timestamps), "exclude_item_id": row(exclude)}

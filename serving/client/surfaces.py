@@ -1,38 +1,20 @@
 """What a client can ask of the surfaces of a shop for one shopper."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from serving import tensors
 from serving.client import answers, naming, requests
+from serving.client.asking import Asking, Wanted
 from serving.client.calls import Operation
 from serving.client.naming import RETRIEVAL
 from serving.client.results import HomePage, Recommendations
-from serving.client.schema import Schema
 from serving.errors import InvalidRequestError
 
 RECOMMENDER = "recommender"
 
 
-class SurfaceOperations:
+class SurfaceOperations(Asking):
     """The questions about home pages, repeat purchases, other categories and campaigns."""
-
-    _address: str
-    _schema: Schema
-
-    def _ask(
-        self,
-        model: str,
-        signature: str,
-        inputs: Mapping[str, Any],
-        context: Mapping[str, str] | None,
-        k: int,
-        deadline: float,
-    ) -> Operation[Recommendations]:
-        raise NotImplementedError
-
-    def _deadline(self, timeout: float | None) -> float:
-        raise NotImplementedError
 
     def home(
         self,
@@ -71,8 +53,7 @@ class SurfaceOperations:
         """
         deadline = self._deadline(timeout)
         inputs = {
-            **requests.history(history, events, timestamps),
-            "exclude_item_id": requests.row(exclude),
+            **requests.shopper(history, events, timestamps, exclude),
             "now": requests.moment(now),
         }
         response = yield from self._schema.predict(
@@ -124,17 +105,16 @@ class SurfaceOperations:
                 exported without surfaces.
             ClientError: if an argument is wrong or the server cannot answer.
         """
-        requests.check_k(k)
-        deadline = self._deadline(timeout)
         inputs = {
-            **requests.history(history, events, timestamps),
-            "exclude_item_id": requests.row(exclude),
+            **requests.shopper(history, events, timestamps, exclude),
             "now": requests.moment(now),
         }
-        answer = yield from self._ask(RETRIEVAL, "buy_again", inputs, context, k, deadline)
-        if not titles:
-            return answer
-        return (yield from naming.with_titles(answer, history, self._address, strict, deadline))
+        wanted = Wanted(k, titles, strict, timeout)
+        return (
+            yield from self._list(
+                RETRIEVAL, "buy_again", inputs, wanted, about=history, context=context
+            )
+        )
 
     def other_categories(
         self,
@@ -167,16 +147,13 @@ class SurfaceOperations:
             ModelMissingError: if the models were exported without surfaces.
             ClientError: if an argument is wrong or the server cannot answer.
         """
-        requests.check_k(k)
-        deadline = self._deadline(timeout)
-        inputs = {
-            **requests.history(history, events, timestamps),
-            "exclude_item_id": requests.row(exclude),
-        }
-        answer = yield from self._ask(RETRIEVAL, "other_categories", inputs, context, k, deadline)
-        if not titles:
-            return answer
-        return (yield from naming.with_titles(answer, history, self._address, strict, deadline))
+        inputs = requests.shopper(history, events, timestamps, exclude)
+        wanted = Wanted(k, titles, strict, timeout)
+        return (
+            yield from self._list(
+                RETRIEVAL, "other_categories", inputs, wanted, about=history, context=context
+            )
+        )
 
     def campaign(
         self,
