@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from pipelines.options import event_log_option, unix_seconds
+from pipelines.options import event_log_option, json_option, unix_seconds
 from pipelines.running import run
 from tfrec.errors import UserError
 
@@ -41,7 +41,7 @@ from tfrec.errors import UserError
 @click.option(
     "--conversion", default="purchase", show_default=True, help="The event a shop lives on."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
+@json_option
 def command(
     event_log: Path,
     a: str | None,

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from pipelines.console import table_console
+from pipelines.options import json_option, together
 from serving.client import Recommendation, RecommenderClient, Tls
 from serving.errors import ClientError
 from tfrec.errors import UserError
@@ -26,17 +27,10 @@ ca_option = click.option(
 k_option = click.option(
     "-k", "k", type=int, default=10, show_default=True, help="How many items to show."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
 timeout_option = click.option(
     "--timeout", type=float, default=10.0, show_default=True, help="Seconds to wait for an answer."
 )
-
-
-def asking_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options that every command that asks a server has."""
-    for option in (timeout_option, json_option, k_option, ca_option, server_option):
-        function = option(function)
-    return function
+asking_options = together(server_option, ca_option, k_option, json_option, timeout_option)
 
 
 @contextlib.contextmanager

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from pipelines.asking import ask, ca_option, json_option, split_ids, timeout_option
+from pipelines.asking import ask, ca_option, split_ids, timeout_option
 from pipelines.console import table_console
-from pipelines.options import moved_data_option, path_option
+from pipelines.options import json_option, moved_data_option, path_option
 from pipelines.running import run
 from serving.client import RecommenderClient
 from tfrec.errors import UserError

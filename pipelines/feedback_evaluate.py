@@ -5,14 +5,13 @@ from pathlib import Path
 
 import click
 
+from pipelines.feedback_log import examples_of
 from pipelines.options import (
-    config_option,
     event_log_option,
-    from_option,
+    json_option,
+    logged_lists_options,
     moved_data_option,
     trained_run_option,
-    unix_seconds,
-    until_option,
 )
 from pipelines.running import run
 from tfrec.config import load_config
@@ -23,15 +22,7 @@ from tfrec.errors import UserError
 @event_log_option
 @trained_run_option
 @moved_data_option
-@config_option
-@from_option
-@until_option
-@click.option(
-    "--by-score",
-    is_flag=True,
-    help="The lists were ordered by their scores, but for display.exploration_share of the "
-    "configuration; without it the log must hold propensities.",
-)
+@logged_lists_options
 @click.option(
     "--most-weight",
     type=click.FloatRange(1.0),
@@ -39,7 +30,7 @@ from tfrec.errors import UserError
     show_default=True,
     help="Largest weight of a place; larger ones are clipped.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
+@json_option
 def command(
     event_log: Path,
     run_folder: Path,
@@ -60,22 +51,11 @@ def command(
     import numpy as np
 
     from tfrec.feedback.comparison import compare_policies
-    from tfrec.feedback.labels import make_examples
-    from tfrec.feedback.reading import read_log
-    from tfrec.monitoring.live.event_log import IMPRESSION
 
     settings = load_config(config)
-    lines, bad_lines = read_log(event_log, unix_seconds("--until", end))
-    if by_score:
-        # What is not on the screen is not looked at, so the chances of places account for it.
-        lines = [line for line in lines if line.event != IMPRESSION]
-    examples = make_examples(
-        lines,
-        settings.feedback,
-        settings.display,
-        by_score=by_score,
-        since=unix_seconds("--from", start),
-        bad_lines=bad_lines,
+    # What is not on the screen is not looked at, so the chances of places account for it.
+    examples = examples_of(
+        event_log, settings, start, end, by_score=by_score, impressions=not by_score
     )
     if not len(examples.table):
         raise UserError(

@@ -5,14 +5,8 @@ from pathlib import Path
 
 import click
 
-from pipelines.options import (
-    config_option,
-    event_log_option,
-    from_option,
-    path_option,
-    unix_seconds,
-    until_option,
-)
+from pipelines.feedback_log import examples_of
+from pipelines.options import event_log_option, json_option, logged_lists_options, path_option
 from pipelines.running import run
 from tfrec.config import load_config
 from tfrec.errors import UserError
@@ -22,16 +16,8 @@ from tfrec.files import check_writable
 @click.command()
 @event_log_option
 @path_option("--out", metavar="DIR", help="Folder of the examples; replaced.", required=True)
-@config_option
-@from_option
-@until_option
-@click.option(
-    "--by-score",
-    is_flag=True,
-    help="The lists were ordered by their scores, but for display.exploration_share of the "
-    "configuration: compute the propensities that the log lacks.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, not tables.")
+@logged_lists_options
+@json_option
 def command(
     event_log: Path,
     out: Path,
@@ -46,20 +32,9 @@ def command(
     Every line of the log becomes an example, a label or an impression, or is rejected with its
     reason. The chances that shoppers look at the places of a list are estimated from the clicks.
     """
-    from tfrec.feedback.labels import make_examples
-    from tfrec.feedback.reading import read_log
-
     settings = load_config(config)
     check_writable(out / "summary.json")
-    lines, bad_lines = read_log(event_log, unix_seconds("--until", end))
-    examples = make_examples(
-        lines,
-        settings.feedback,
-        settings.display,
-        by_score=by_score,
-        since=unix_seconds("--from", start),
-        bad_lines=bad_lines,
-    )
+    examples = examples_of(event_log, settings, start, end, by_score=by_score)
     if not len(examples.table):
         raise UserError(
             f"no list of the event log {event_log} became an example: "

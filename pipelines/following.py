@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.options import path_option
+from pipelines.options import path_option, together
 from serving.history import Event, HistoryError, HistorySetupError, UserHashes, open_history
 from serving.history.store import DEFAULT_KEEP
 from tfrec.config import ExperimentConfig
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 AHEAD_SECONDS = 300.0
 """Events further ahead are in no history: they would stay the newest one for too long."""
 Keep = Callable[[Sequence["ShopperEvent"]], int]
-_OPTIONS = (
+following_options = together(
     click.option(
         "--batch-events",
         type=click.IntRange(min=1),
@@ -72,13 +72,6 @@ _OPTIONS = (
         help="--history: events kept a shopper; as the gateway is told.",
     ),
 )
-
-
-def following_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options of following."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
 
 
 def follow(

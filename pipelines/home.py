@@ -10,12 +10,12 @@ from pipelines.asking import (
     as_json_row,
     ask,
     ca_option,
-    json_option,
     server_option,
     show,
     split_ids,
     timeout_option,
 )
+from pipelines.options import json_option
 from pipelines.running import run
 from serving.client import HomePage, Shelf
 from tfrec.errors import UserError

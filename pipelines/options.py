@@ -19,6 +19,18 @@ def path_option(*names: str, metavar: str, help: str, **settings: Any) -> Decora
     )
 
 
+def together(*options: Decorator) -> Decorator:
+    """Returns what adds several options at once; `--help` lists them in this order."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
 config_option = path_option(
     "--config",
     metavar="YAML",
@@ -40,24 +52,34 @@ moved_data_option = path_option(
 event_log_option = path_option(
     "--event-log", metavar="DIR", help="The gateway's event log.", required=True
 )
-from_option = click.option(
-    "--from", "start", metavar="TIME", help="Only lists served since then (ISO 8601)."
+logged_lists_options = together(
+    config_option,
+    click.option(
+        "--from", "start", metavar="TIME", help="Only lists served since then (ISO 8601)."
+    ),
+    click.option(
+        "--until", "end", metavar="TIME", help="Only lines of the log from before then (ISO 8601)."
+    ),
+    click.option(
+        "--by-score",
+        is_flag=True,
+        help="The lists were ordered by their scores, but for display.exploration_share of the "
+        "configuration: compute the propensities that the log lacks.",
+    ),
 )
-until_option = click.option(
-    "--until", "end", metavar="TIME", help="Only lines of the log from before then (ISO 8601)."
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    metavar="N",
+    help="Seed of the training; the configuration's by default.",
 )
-_TRAINING_OPTIONS = (
+training_options = together(
     data_option,
     path_option(
         "--out", metavar="RUN", help="Folder of the run; both models go into it.", required=True
     ),
     config_option,
-    click.option(
-        "--seed",
-        type=click.IntRange(0, 2**32 - 1),
-        metavar="N",
-        help="Seed of the training; the configuration's by default.",
-    ),
+    seed_option,
     click.option(
         "--profile",
         is_flag=True,
@@ -86,10 +108,3 @@ def unix_seconds(option: str, text: str | None) -> float | None:
             f"{option} should be a time such as 2026-01-31 or 2026-01-31T12:00, not {text!r}"
         ) from None
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
-
-
-def training_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options that the trainings of both models have."""
-    for option in reversed(_TRAINING_OPTIONS):
-        function = option(function)
-    return function

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.console import table_console
-from pipelines.options import config_option, data_option, path_option
+from pipelines.options import config_option, data_option, path_option, seed_option
 from pipelines.running import run
 from tfrec.config import load_config
 
@@ -32,12 +32,7 @@ NAMES = {
 )
 @config_option
 @click.option("--distil", is_flag=True, help="Make a small, fast BERT of the outcome as well.")
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    metavar="N",
-    help="Seed of the training; the configuration's by default.",
-)
+@seed_option
 @click.option("--overwrite", is_flag=True, help="Replace steps that are already in the run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def command(
