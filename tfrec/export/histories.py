@@ -9,7 +9,6 @@ from tfrec.towers.histories import History
 from tfrec.towers.spec import DataSpec
 
 ROWS_OF_TEXT = tf.TensorSpec([None, None], tf.string)
-HISTORY_INPUTS = ("history_item_id", "history_event", "history_timestamp")
 TEXTS = tf.TensorSpec([None], tf.string)
 
 

@@ -8,7 +8,7 @@ from tfrec.export.item_reader import ItemReader
 from tfrec.export.requests import RequestReader
 from tfrec.export.saving import Signature, Tensors
 from tfrec.export.served_items import ServedItems
-from tfrec.index.exact import NEVER, best_items, hide_items, hide_unavailable
+from tfrec.index.exact import NEVER, hide_items, hide_unavailable
 from tfrec.models.recommender import Retriever
 from tfrec.towers.bert.tower import BertTextTower
 
@@ -134,5 +134,4 @@ class RetrievalSignatures:
         }
 
     def _answer(self, scores: tf.Tensor) -> Tensors:
-        scores, items = best_items(hide_unavailable(scores, self._items.available), self._k)
-        return {"item_id": self._items.ids(items), "score": scores}
+        return self._items.best(hide_unavailable(scores, self._items.available), self._k)

@@ -7,7 +7,7 @@ from tfrec.export.item_reader import ItemReader
 from tfrec.export.retrieval import TASTE
 from tfrec.export.saving import Signature, Tensors
 from tfrec.export.served_items import ServedItems
-from tfrec.index.exact import NEVER, best_items, hide_items
+from tfrec.index.exact import NEVER, hide_items
 from tfrec.models.recommender import Retriever
 from tfrec.surfaces.letters import cut
 from tfrec.surfaces.search import Search
@@ -101,8 +101,7 @@ class SearchSignatures:
         scores += TASTE * tf.cast(counts, tf.float32)[:, tf.newaxis] * taste
         none = tf.zeros([tf.shape(queries)[0], 1], tf.int64)
         shown = tf.where(passing, hide_items(scores, none), NEVER)
-        scores, items = best_items(shown, self._k)
-        return {"item_id": self._items.ids(items), "score": scores}
+        return self._items.best(shown, self._k)
 
     def _in_categories(self, names: tf.Tensor) -> tf.Tensor:
         """Returns bool `[batch, num_items + 1]`: whether an item is in one of the categories."""

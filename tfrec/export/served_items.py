@@ -7,6 +7,7 @@ import pandas as pd
 import tensorflow as tf
 
 from tfrec.errors import UserError
+from tfrec.index.exact import best_items
 
 ITEM_IDS = "item_ids.txt"
 
@@ -52,6 +53,16 @@ class ServedItems(tf.Module):
     def ids(self, indices: tf.Tensor) -> tf.Tensor:
         """Returns the ids of item `indices`, of the same shape; "" for index 0."""
         return tf.gather(self._ids, indices)
+
+    def best(self, scores: tf.Tensor, k: int) -> dict[str, tf.Tensor]:
+        """Returns what a list answers with: ids and scores `[batch, k]` of the best items.
+
+        Args:
+            scores: as `best_items` takes them.
+            k: how many; "" stands for none where there are fewer.
+        """
+        values, items = best_items(scores, k)
+        return {"item_id": self.ids(items), "score": values}
 
 
 def _write_ids(ids: list[str], path: Path) -> Path:
