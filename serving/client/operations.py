@@ -98,10 +98,11 @@ class Operations(SurfaceOperations):
             ModelMissingError: if there are filters, and the models were exported without surfaces.
             ClientError: if an argument is wrong or the server cannot answer.
         """
+        words = requests.text("query", query)
         if not query.strip():
             raise InvalidRequestError("the query is empty; say what to look for")
         inputs = {
-            "query": requests.column([query]),
+            "query": words,
             **requests.history(history, events, timestamps),
         }
         filters = requests.filters(categories, price_from, price_to, include_sold_out)
@@ -150,6 +151,7 @@ class Operations(SurfaceOperations):
             ClientError: if an argument is wrong or the server cannot answer.
         """
         requests.check_list("a basket", basket)
+        requests.check_list("exclude", exclude)
         inputs = {
             "basket_item_id": requests.row(basket),
             "exclude_item_id": requests.row(exclude),
@@ -186,6 +188,7 @@ class Operations(SurfaceOperations):
             ClientError: if an argument is wrong or the server cannot answer.
         """
         deadline = self._deadline(timeout)
+        requests.check_list("candidates", candidates)
         if not candidates:
             raise InvalidRequestError("there is no candidate to rank; give at least one item id")
         inputs = {
@@ -209,8 +212,9 @@ class Operations(SurfaceOperations):
         """Returns what the server knows of each item, in the order given.
 
         Raises:
-            ClientError: if the server cannot answer.
+            ClientError: if the argument is wrong or the server cannot answer.
         """
+        requests.check_list("what to describe", item_ids)
         return (yield from naming.describe(item_ids, self._deadline(timeout)))
 
     def embed(

@@ -1,17 +1,22 @@
 """Arguments of a client's user, checked and made tensors."""
 
 import math
+import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, SupportsFloat
 
 from serving import tensors
 from serving.errors import InvalidRequestError
 
 
 def check_k(k: int) -> None:
-    """Raises `InvalidRequestError` unless `k` is positive."""
-    if k < 1:
-        raise InvalidRequestError(f"k should be a positive integer, not {k}")
+    """Raises `InvalidRequestError` unless `k` is a positive integer."""
+    try:
+        positive = operator.index(k) > 0
+    except TypeError:
+        positive = False
+    if not positive:
+        raise InvalidRequestError(f"k should be a positive integer, not {k!r}")
 
 
 def check_list(what: str, items: Sequence[str], of: str = "item ids") -> None:
@@ -21,8 +26,26 @@ def check_list(what: str, items: Sequence[str], of: str = "item ids") -> None:
 
 
 def column(values: Sequence[str]) -> Any:
-    """Returns strings as a [B] tensor."""
-    return tensors.make(tensors.DT_STRING, [len(values)], values)
+    """Returns strings as a [B] tensor.
+
+    Raises:
+        InvalidRequestError: if one of them is no text.
+    """
+    return tensors.make(tensors.DT_STRING, [len(values)], _encoded(values))
+
+
+def _encoded(values: Sequence[str]) -> list[bytes]:
+    try:
+        return [value.encode() for value in values]
+    except AttributeError:
+        wrong = next(value for value in values if not isinstance(value, str))
+        raise InvalidRequestError(
+            f"ids and other values should be texts, such as {str(wrong)!r}, not {wrong!r}"
+        ) from None
+    except UnicodeEncodeError as error:
+        raise InvalidRequestError(
+            f"the text {error.object[:40]!r} cannot be sent as UTF-8 ({error.reason})"
+        ) from error
 
 
 def text(name: str, value: object) -> Any:
@@ -50,9 +73,13 @@ def vector(name: str, values: Sequence[float] | str, width: int) -> Any:
 
 
 def row(values: Sequence[str]) -> Any:
-    """Returns one row of strings as a [1, L] tensor; "" stands in where there is none."""
+    """Returns one row of strings as a [1, L] tensor; "" stands in where there is none.
+
+    Raises:
+        InvalidRequestError: if one of them is no text.
+    """
     values = values or [""]
-    return tensors.make(tensors.DT_STRING, [1, len(values)], values)
+    return tensors.make(tensors.DT_STRING, [1, len(values)], _encoded(values))
 
 
 def price(value: float | None) -> Any:
@@ -64,11 +91,15 @@ def moment(seconds: int | None) -> Any:
     """Returns a unix time as a [1] tensor; 0 stands for that of the last event.
 
     Raises:
-        InvalidRequestError: if it is below 0.
+        InvalidRequestError: if it is no number, or below 0.
     """
-    if seconds is not None and seconds < 0:
-        raise InvalidRequestError(f"now should be a unix time in seconds, not {seconds}")
-    return tensors.make(tensors.DT_INT64, [1], [int(seconds or 0)])
+    try:
+        whole = int(seconds or 0)
+    except (TypeError, ValueError, OverflowError):
+        whole = -1
+    if whole < 0:
+        raise InvalidRequestError(f"now should be a unix time in seconds, not {seconds!r}")
+    return tensors.make(tensors.DT_INT64, [1], [whole])
 
 
 def filters(
@@ -85,8 +116,8 @@ def filters(
     """
     check_list("categories", categories, "names")
     for name, bound in (("price_from", price_from), ("price_to", price_to)):
-        if bound is not None and not math.isfinite(bound):
-            raise InvalidRequestError(f"{name} should be a number, not {bound}")
+        if bound is not None and not (isinstance(bound, SupportsFloat) and math.isfinite(bound)):
+            raise InvalidRequestError(f"{name} should be a number, not {bound!r}")
     if price_from is not None and price_to is not None and price_from > price_to:
         raise InvalidRequestError(
             f"no price is from {price_from:g} to {price_to:g}; give the lower bound first"
@@ -110,7 +141,8 @@ def history(
     event, which must not be a real one.
 
     Raises:
-        InvalidRequestError: if their lengths differ, or a single string was given for a list.
+        InvalidRequestError: if their lengths differ, a single string was given for a list, or a
+            time is no whole number.
     """
     check_list("a history", items)
     for name, values in (("events", events), ("timestamps", timestamps)):
@@ -120,10 +152,16 @@ def history(
                 f"not {len(values)}"
             )
     times = [0, *(timestamps or [0] * len(items))]
+    try:
+        moments = tensors.make(tensors.DT_INT64, [1, len(times)], times)
+    except (TypeError, ValueError) as error:
+        raise InvalidRequestError(
+            f"timestamps should be whole unix seconds, one an event ({error})"
+        ) from error
     return {
         "history_item_id": row(["", *items]),
         "history_event": row(["", *(events or [""] * len(items))]),
-        "history_timestamp": tensors.make(tensors.DT_INT64, [1, len(times)], times),
+        "history_timestamp": moments,
     }
 
 
@@ -138,4 +176,5 @@ def shopper(
     Raises:
         InvalidRequestError: as `history` does.
     """
+    check_list("exclude", exclude)
     return {**history(items, events, timestamps), "exclude_item_id": row(exclude)}

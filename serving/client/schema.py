@@ -35,7 +35,7 @@ class Schema:
         if key not in self._inputs:
             raise ModelMissingError(
                 f"the model {model} at {self._address} has no signature {signature}; export it "
-                "again with `tfrec export`"
+                "again with `tfrec export`, a surface after `tfrec train surfaces`"
             )
         return self._inputs[key]
 

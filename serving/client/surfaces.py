@@ -182,12 +182,13 @@ class SurfaceOperations(Asking):
             ClientError: if an argument is wrong or the server cannot answer.
         """
         requests.check_list("creatives", creatives, "texts")
+        texts = requests.row(creatives)
         if not creatives or not all(text.strip() for text in creatives):
             raise InvalidRequestError("a creative is empty; say what the campaign is about")
         deadline = self._deadline(timeout)
         inputs = {
             **requests.history(history, events, timestamps),
-            "creative": requests.row(creatives),
+            "creative": texts,
             "now": requests.moment(now),
         }
         response = yield from self._schema.predict(
