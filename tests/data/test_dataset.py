@@ -122,6 +122,14 @@ def test_importing_and_opening_needs_no_tensorflow(dataset, run_python):
     assert process.stdout.split() == ["False", dataset.checksum]
 
 
+def test_the_whole_log_ends_with_the_last_targets(dataset):
+    log = dataset.whole_log()
+    events = [dataset.histories("train").item.size]
+    events += [dataset.histories(split).target_item.size for split in ("valid", "test")]
+    assert log.item.size == sum(events) and not log.target_item.size
+    assert sorted(log.item) == sorted(dataset.logged_events()[0])
+
+
 def test_the_log_before_a_split_ends_with_the_one_before_it(dataset):
     train, valid = dataset.histories("train"), dataset.histories("valid")
     assert dataset.log_before("valid") is train
@@ -136,3 +144,10 @@ def test_a_leave_one_out_split_has_no_later_log(tmp_path):
     config = small_config().model_copy(update={"split": "leave_one_out"})
     dataset = prepare_dataset(*write_small(tmp_path / "raw"), tmp_path / "out", config)
     assert dataset.log_before("test") is dataset.histories("train")
+    assert dataset.period_start("test") is None
+
+
+def test_a_period_starts_with_its_first_event(dataset):
+    first = dataset.period_start("test")
+    assert first == dataset.histories("test").target_timestamp.min()
+    assert dataset.period_start("valid") < first

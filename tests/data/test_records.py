@@ -4,7 +4,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tfrec.data.records import Histories, ragged_rows, read_histories, write_histories
+from tfrec.data.records import (
+    Histories,
+    no_targets,
+    ragged_rows,
+    read_histories,
+    write_histories,
+)
 
 
 def histories(lengths, target_lengths, seed=0):
@@ -129,3 +135,22 @@ def test_targets_follow_their_shoppers_events():
     assert log.event[4] == past.event[2]
     assert log.value[[0, 2]].tolist() == [past.value[0], 1.0]
     assert not log.target_item.size and log.target_offsets.tolist() == [0] * 5
+
+
+def test_events_and_targets_know_their_shoppers():
+    some = histories([2, 0, 1], [1, 2, 0])
+    assert some.owner.tolist() == [0, 0, 2]
+    assert some.target_owner.tolist() == [0, 1, 1]
+
+
+def test_targets_of_a_later_split_find_their_shoppers():
+    earlier = replace(histories([1, 1], [0, 0]), user=np.array(["a", "b"]))
+    later = replace(histories([0, 0, 0], [2, 1, 1]), user=np.array(["b", "c", "a"]))
+    assert earlier.owners_of_targets(later).tolist() == [1, 1, -1, 0]
+
+
+def test_who_has_no_targets_has_empty_fields():
+    plain = histories([2, 1], [1, 1])
+    without = Histories(**{**vars(plain), **no_targets(2)})
+    assert without.target_offsets.tolist() == [0, 0, 0]
+    assert_equal(without, histories([2, 1], [0, 0]))

@@ -33,7 +33,6 @@ def fit(columns):
         queries,
         titles,
         columns,
-        {"kinds": ["", "a"]},
         text,
         np.full(61, np.nan, np.float32),
         retrieval="model",

@@ -1,6 +1,6 @@
 import numpy as np
 
-from tfrec.surfaces.logistic import fit_logistic
+from tfrec.surfaces.logistic import fit_logistic, probabilities
 
 
 def test_the_weights_of_a_known_model_come_back():
@@ -26,3 +26,9 @@ def test_rows_count_by_their_weight():
     labels = np.array([True, False, False, False])
     found = fit_logistic(features, labels, np.array([3.0, 1.0, 1.0, 1.0]))
     np.testing.assert_allclose(found, [0.0], atol=1e-4)
+
+
+def test_probabilities_are_those_of_the_logistic_function():
+    features = np.array([[[1.0, 0.0], [1.0, 2.0]]], np.float32)
+    found = probabilities(features, np.array([0.0, np.log(3.0) / 2.0]))
+    np.testing.assert_allclose(found, [[0.5, 0.75]], rtol=1e-6)

@@ -152,6 +152,9 @@ class SurfaceQuestions:
             timestamps: as in `recommend`.
             now: as in `home`.
             context: as in `recommend`.
+
+        Raises:
+            UserError: if there is no text, or the models were exported without campaigns.
         """
         if isinstance(creatives, str) or not creatives:
             raise UserError("creatives should be a list of texts, one at least")

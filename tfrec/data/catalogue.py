@@ -2,14 +2,12 @@
 
 import difflib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from tfrec.config.data import DataConfig
 from tfrec.data import cells
-from tfrec.data.adapters import find_adapter
 from tfrec.data.dataset import VALUES_SUFFIX
 from tfrec.data.schema import ITEM_PHRASES, MARGIN, apply_schema, item_schema
 from tfrec.data.table import Table
@@ -34,19 +32,6 @@ class Catalogue:
     frame: pd.DataFrame
     categorical_columns: list[str]
     notes: list[str]
-
-
-def read_catalogue(source: str | Path, config: DataConfig) -> tuple[Table, Catalogue]:
-    """Reads a catalogue with the adapter of the configuration.
-
-    Returns:
-        The rows with their verdicts, and the item table.
-
-    Raises:
-        UserError: if a file cannot be used.
-    """
-    table = find_adapter(config.adapter).items(source)
-    return table, build_catalogue(table, config)
 
 
 def build_catalogue(table: Table, config: DataConfig) -> Catalogue:

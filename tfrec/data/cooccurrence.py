@@ -67,7 +67,7 @@ def history_matrix(
         float32 `[len(histories), width]`; an item's weight is the sum over its events.
     """
     offsets, item = histories.offsets, histories.item
-    row = np.repeat(np.arange(len(histories)), histories.lengths)
+    row = histories.owner
     if events is not None:
         kept = np.isin(histories.event, events)
         row, item = row[kept], item[kept]

@@ -180,6 +180,26 @@ class PreparedDataset(Displayed):
             return train
         return train.followed_by_targets(self.histories("valid"))
 
+    def whole_log(self) -> Histories:
+        """Returns every shopper's events, those of the last period included, without context."""
+        log = self.histories("train")
+        for split in ("valid", "test"):
+            log = log.followed_by_targets(self.histories(split))
+        return log
+
+    def period_start(self, split: str) -> int | None:
+        """Returns the unix time at which the period of a split begins; None where it has none.
+
+        A split has a period if it is temporal and the log has times.
+
+        Args:
+            split: `valid` or `test`.
+        """
+        times = self.histories(split).target_timestamp
+        if self.manifest.config.split != "temporal" or not times.any():
+            return None
+        return int(times.min())
+
     def logged_events(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns item, event and timestamp of every event of the log, each once.
 

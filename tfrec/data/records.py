@@ -62,6 +62,16 @@ class Histories:
         return np.diff(self.offsets)
 
     @property
+    def owner(self) -> np.ndarray:
+        """int64 `[E]`, the position of each event's shopper."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+    @property
+    def target_owner(self) -> np.ndarray:
+        """int64 `[T]`, the position of each target's shopper."""
+        return np.repeat(np.arange(len(self)), np.diff(self.target_offsets))
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all arrays."""
         return sum(values.nbytes for values in self._arrays())
@@ -83,6 +93,19 @@ class Histories:
         """Returns where the targets of shopper `i` are in the flat target arrays."""
         return slice(int(self.target_offsets[i]), int(self.target_offsets[i + 1]))
 
+    def owners_of_targets(self, later: "Histories") -> np.ndarray:
+        """Returns which of these shoppers each target of `later` is of.
+
+        Args:
+            later: shoppers of a later split.
+
+        Returns:
+            int64 `[T]`, positions of shoppers; -1 for those that only `later` has.
+        """
+        place = {user: position for position, user in enumerate(self.user)}
+        owner = np.array([place.get(user, -1) for user in later.user], np.int64)
+        return owner[later.target_owner]
+
     def followed_by_targets(self, later: "Histories") -> "Histories":
         """Returns these shoppers with what `later` holds as targets after their events.
 
@@ -98,13 +121,12 @@ class Histories:
         place = order[np.searchsorted(users, later.user, sorter=order)]
         owner = np.concatenate(
             [
-                np.repeat(np.arange(len(self)), self.lengths),
-                np.repeat(place, np.diff(later.target_offsets)),
+                self.owner,
+                place[later.target_owner],
             ]
         )
         rows = np.argsort(owner, kind="stable")
         sizes = np.bincount(owner, minlength=len(users))
-        none = np.zeros(0, np.int64)
         return Histories(
             user=users,
             offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
@@ -113,10 +135,7 @@ class Histories:
             timestamp=np.concatenate([self.timestamp, later.target_timestamp])[rows],
             value=np.concatenate([self.value, np.ones(len(later.target_item), np.float32)])[rows],
             context={},
-            target_offsets=np.zeros(len(users) + 1, np.int64),
-            target_item=none.astype(np.int32),
-            target_event=none.astype(np.int32),
-            target_timestamp=none,
+            **no_targets(len(users)),
         )
 
     def select(self, indices: np.ndarray) -> "Histories":
@@ -139,6 +158,12 @@ class Histories:
             target_event=self.target_event[target_rows],
             target_timestamp=self.target_timestamp[target_rows],
         )
+
+
+def no_targets(shoppers: int) -> dict[str, np.ndarray]:
+    """Returns the fields of `Histories` about targets, for shoppers who have none."""
+    empty = {name: np.zeros(0, dtype) for name, dtype in TARGETS.items()}
+    return {"target_offsets": np.zeros(shoppers + 1, np.int64), **empty}
 
 
 def batches_by_length(lengths: np.ndarray, size: int) -> list[np.ndarray]:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tfrec.config import FeedbackConfig
+from tfrec.data.item_counts import SECONDS_PER_DAY
 from tfrec.feedback.robots import find_robots
 from tfrec.monitoring.live.event_log import IMPRESSION, LogLine, ServedList, ShopperEvent
 
-DAY = 86_400.0
 MOST_HISTORY = 500
 # What becomes of a list.
 KEPT = "kept"
@@ -134,7 +134,7 @@ class _Joining:
         self._config = config
         self._robots = robots
         self._displayed = displayed
-        self._window = config.window_days * DAY
+        self._window = config.window_days * SECONDS_PER_DAY
         self._lists = [ShownList(line) for line in served]
         self._waiting = iter(self._lists)
         # An event that came before its list is told from one that names no list at all.

@@ -40,7 +40,6 @@ def fit_profiles(
     queries: np.ndarray,
     titles: Sequence[Sequence[str]],
     categories: Mapping[str, np.ndarray],
-    names: Mapping[str, Sequence[str]],
     text: np.ndarray,
     prices: np.ndarray,
     *,
@@ -54,7 +53,6 @@ def fit_profiles(
         queries: float32 `[shoppers, dimension]`, unit vectors of the shoppers.
         titles: the words of each item's title.
         categories: int32 `[num_items + 1, most]` by column of the catalogue, 0 pads.
-        names: names of each column's values; position 0 is padding.
         text: float32 `[num_items + 1, text_dimension]`, unit vectors of the items' texts.
         prices: float32 `[num_items + 1]`, NaN where unknown.
         retrieval: fingerprint of the model that the queries are of.

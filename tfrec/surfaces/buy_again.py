@@ -38,7 +38,8 @@ class AgainTables(StoredTables):
     Attributes:
         log_interval: float32 `[num_items + 1]`, log of the days from one purchase to the next.
         repeat_logit: float32 `[num_items + 1]`, log odds that a buyer buys again.
-        log_recent: float32 `[num_items + 1]`, ``log(1 + buyers a day)`` of late.
+        log_recent: float32 `[num_items + 1]`, ``log(1 + purchases)`` of late, where those of
+            one shopper on one day are one.
         weights: float32 `[len(FEATURES)]`.
         purchase_event: int64, index of the event type that counts as a purchase.
         return_event: int64, that of returns; 0 for none.

@@ -12,7 +12,7 @@ from tfrec.data.records import Histories
 from tfrec.errors import UserError
 from tfrec.evaluation.probabilities import log_loss
 from tfrec.surfaces.buy_again import FEATURES, AgainTables, BuyAgain, Pairs
-from tfrec.surfaces.logistic import fit_logistic
+from tfrec.surfaces.logistic import fit_logistic, probabilities
 
 INTERVAL_SHRINKAGE = 30.0
 """Gaps between purchases of the whole catalogue that count as much as an item's own."""
@@ -53,10 +53,9 @@ def fit_again(dataset: PreparedDataset) -> FittedAgain:
     if not repeated.any():
         raise NoRepeatsError("nobody buys in the validation period what he had before")
     weights = fit_logistic(pairs.features.numpy(), repeated)
-    chances = 1.0 / (1.0 + np.exp(-(pairs.features.numpy() @ weights)))
     base = np.full(len(repeated), repeated.mean())
     metrics = {
-        "buy_again_log_loss": log_loss(repeated, chances),
+        "buy_again_log_loss": log_loss(repeated, probabilities(pairs.features.numpy(), weights)),
         "buy_again_base_log_loss": log_loss(repeated, base),
     }
     counted = count_again(dataset, "test")
@@ -69,13 +68,13 @@ def start_of(dataset: PreparedDataset, split: str) -> int:
     Raises:
         NoRepeatsError: if it has none.
     """
-    times = dataset.histories(split).target_timestamp
-    if dataset.manifest.config.split != "temporal" or not times.any():
+    start = dataset.period_start(split)
+    if start is None:
         raise NoRepeatsError(
             "what is bought again is learned from a period; prepare the data set with times and "
             "`data.split: temporal`"
         )
-    return int(times.min())
+    return start
 
 
 def count_again(dataset: PreparedDataset, before: str) -> AgainTables:
@@ -147,7 +146,7 @@ def shrunk_medians(item: np.ndarray, log_gap: np.ndarray, width: int) -> np.ndar
 def purchases(log: Histories, event: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns shopper, item and unix time of every purchase, int64 `[purchases]` each."""
     counted = log.event == event
-    owner = np.repeat(np.arange(len(log)), log.lengths)[counted]
+    owner = log.owner[counted]
     return owner, log.item[counted].astype(np.int64), log.timestamp[counted]
 
 
@@ -163,8 +162,6 @@ def bought_later(dataset: PreparedDataset, split: str, log: Histories, pairs: Pa
     later = dataset.histories(split)
     width = dataset.num_items + 1
     counted = np.isin(later.target_event, dataset.target_event_indices)
-    place = {user: position for position, user in enumerate(log.user)}
-    owner = np.array([place.get(user, -1) for user in later.user], np.int64)
-    owner = np.repeat(owner, np.diff(later.target_offsets))[counted]
+    owner = log.owners_of_targets(later)[counted]
     chosen = owner * width + later.target_item[counted]
     return np.isin(pairs.row.numpy() * width + pairs.item.numpy(), chosen[owner >= 0])

@@ -9,6 +9,7 @@ from scipy import sparse
 
 from tfrec.data.dataset import PreparedDataset
 from tfrec.data.item_counts import log_counts
+from tfrec.data.records import batches_by_length
 from tfrec.errors import UserError
 from tfrec.evaluation.metrics import ndcg, target_ranks
 from tfrec.evaluation.tuning import coordinate_search
@@ -191,11 +192,8 @@ def _choose_mix(scored: Scored, baskets: Baskets) -> tuple[np.ndarray, dict[str,
 
 def _in_batches(baskets: Baskets, score: Callable[[tf.Tensor], tf.Tensor]) -> np.ndarray:
     """Returns the scores of all baskets; batches of like sizes need little padding."""
-    sizes = np.diff(baskets.items.indptr)
-    order = np.argsort(sizes, kind="stable")
     scores = np.zeros(baskets.items.shape, np.float32)
-    for start in range(0, len(order), BATCH):
-        rows = order[start : start + BATCH]
+    for rows in batches_by_length(np.diff(baskets.items.indptr), BATCH):
         scores[rows] = score(tf.constant(padded(baskets.items[rows]))).numpy()
     return scores
 

@@ -41,3 +41,13 @@ def fit_logistic(
     found = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B").x / scale
     found[0] -= float(mean[1:] @ found[1:])
     return found.astype(np.float32)
+
+
+def probabilities(features: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Returns the probabilities of rows that are described so, float64 `[...]`.
+
+    Args:
+        features: float `[..., count]`.
+        weights: float `[count]`, as `fit_logistic` returns them.
+    """
+    return 1.0 / (1.0 + np.exp(-(features.astype(np.float64) @ weights)))

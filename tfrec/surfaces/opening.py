@@ -107,7 +107,7 @@ def buyers_of_late(
     if days is not None:
         end = int(log.timestamp.max(initial=0))
         counted &= log.timestamp > end - days * SECONDS_PER_DAY
-    owner = np.repeat(np.arange(len(log)), log.lengths)[counted]
+    owner = log.owner[counted]
     pairs = np.unique(owner * width + log.item[counted])
     buyers = max(1, len(np.unique(owner)))
     return np.bincount(pairs % width, minlength=width) / buyers
@@ -148,7 +148,7 @@ def first_choices(dataset: PreparedDataset, split: str) -> tuple[np.ndarray, np.
     """Returns what shoppers without a history choose: offsets, and items `[targets]`."""
     later = dataset.histories(split)
     new = later.lengths == 0
-    owner = np.repeat(np.arange(len(later)), np.diff(later.target_offsets))
+    owner = later.target_owner
     counted = np.isin(later.target_event, dataset.target_event_indices) & new[owner]
     width = dataset.num_items + 1
     pairs = np.unique(owner[counted] * width + later.target_item[counted])

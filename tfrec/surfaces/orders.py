@@ -42,7 +42,7 @@ class Orders:
             events: 1-based indices of the event types that make an order.
             num_items: items in the catalogue.
         """
-        owner = np.repeat(np.arange(len(histories)), histories.lengths)
+        owner = histories.owner
         return cls._of(
             owner, histories.item, histories.event, histories.timestamp, events, num_items
         )
@@ -50,7 +50,7 @@ class Orders:
     @classmethod
     def of_targets(cls, histories: Histories, events: list[int], num_items: int) -> "Orders":
         """Returns the orders in the shoppers' targets; arguments as in `of_histories`."""
-        owner = np.repeat(np.arange(len(histories)), np.diff(histories.target_offsets))
+        owner = histories.target_owner
         return cls._of(
             owner,
             histories.target_item,

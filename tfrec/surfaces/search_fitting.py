@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from tfrec.data.records import batches_by_length
 from tfrec.evaluation.metrics import target_ranks
 from tfrec.progress import progress
 from tfrec.surfaces.mixing import Scored, most_likely_weights
@@ -67,12 +68,9 @@ def query_parts(
 ) -> list[np.ndarray]:
     """Returns the parts of `Search.parts` for all queries, float32 `[queries, num_items + 1]`."""
     table = tf.constant(item_meanings)
-    # Queries of like lengths together need little padding.
-    order = np.argsort([len(query.text) for query in queries], kind="stable")
     parts = [np.zeros((len(queries), len(item_meanings)), np.float32) for _ in PARTS]
-    starts = range(0, len(order), BATCH)
-    for start in progress(starts, description="Reading queries", unit="batch"):
-        rows = order[start : start + BATCH]
+    batches = batches_by_length(np.array([len(query.text) for query in queries]), BATCH)
+    for rows in progress(batches, description="Reading queries", unit="batch"):
         texts = tf.constant([queries[row].text for row in rows])
         found, _ = search.parts(texts, encode(texts), table)
         for part, values in zip(parts, found, strict=True):

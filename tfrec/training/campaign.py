@@ -8,14 +8,14 @@ import tensorflow as tf
 
 from tfrec.data.dataset import PreparedDataset
 from tfrec.data.item_counts import SECONDS_PER_DAY, item_counts
-from tfrec.data.records import Histories
+from tfrec.data.records import Histories, batches_by_length
 from tfrec.errors import UserError
 from tfrec.evaluation.probabilities import log_loss
 from tfrec.models.recommender import Retriever
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.progress import progress
 from tfrec.surfaces.campaign import FEATURES, Campaign, CampaignTables
-from tfrec.surfaces.logistic import fit_logistic
+from tfrec.surfaces.logistic import fit_logistic, probabilities
 from tfrec.surfaces.themes import Theme, themes_of
 from tfrec.towers.bert.tower import BertTextTower
 from tfrec.towers.histories import History, pad_histories
@@ -77,7 +77,7 @@ def fit_campaign(
             tables = count_campaign(dataset, "valid", centre)
             features = described(Campaign(tables), retrieval, audience, creatives)
             weights = fit_logistic(features.reshape(-1, len(FEATURES)), labels)
-            loss = log_loss(labels, _probabilities(features, weights).ravel())
+            loss = log_loss(labels, probabilities(features, weights).ravel())
             if best is None or loss < best[0]:
                 counted = count_campaign(dataset, "test", centre)
                 final = CampaignTables(weights, counted.centre, counted.log_recent, counted.days)
@@ -93,11 +93,6 @@ def creative_vectors(themes: Sequence[Theme], encode: BertTextTower) -> np.ndarr
     """Returns the unit vectors of the themes' texts, float32 `[themes, text_dimension]`."""
     vectors: np.ndarray = encode(tf.constant([theme.text for theme in themes])).numpy()
     return vectors
-
-
-def probabilities_of(tables: CampaignTables, features: np.ndarray) -> np.ndarray:
-    """Returns the probabilities of what `described` describes, float64 `[shoppers, themes]`."""
-    return _probabilities(features, tables.weights)
 
 
 def split_themes(dataset: PreparedDataset, seed: int) -> tuple[list[Theme], list[Theme]]:
@@ -127,7 +122,8 @@ def audience_of(
         NoThemesError: if the split has no period.
     """
     later = dataset.histories(split)
-    if dataset.manifest.config.split != "temporal" or not later.target_timestamp.any():
+    start = dataset.period_start(split)
+    if start is None:
         raise NoThemesError(
             "campaigns are learned from a period; prepare the data set with times and "
             "`data.split: temporal`"
@@ -139,13 +135,11 @@ def audience_of(
     for place, theme in enumerate(themes):
         belongs[theme.items, place] = True
     counted = np.isin(later.target_event, dataset.target_event_indices)
-    position = {user: place for place, user in enumerate(log.user)}
-    owner = np.array([position.get(user, -1) for user in later.user], np.int64)
-    owner = np.repeat(owner, np.diff(later.target_offsets))
+    owner = log.owners_of_targets(later)
     counted &= owner >= 0
     bought = np.zeros((len(log), len(themes)), bool)
     np.logical_or.at(bought, owner[counted], belongs[later.target_item[counted]])
-    return Audience(log, int(later.target_timestamp.min()), bought)
+    return Audience(log, start, bought)
 
 
 def count_campaign(dataset: PreparedDataset, before: str, centre: float) -> CampaignTables:
@@ -184,11 +178,8 @@ def described(
 
     compiled = tf.function(describe, reduce_retracing=True)
     found = np.zeros((*audience.bought.shape, len(FEATURES)), np.float32)
-    # Histories of like lengths together need little padding.
-    order = np.argsort(audience.histories.lengths, kind="stable")
-    starts = range(0, len(order), BATCH)
-    for start in progress(starts, description="Audience of campaigns", unit="batch"):
-        rows = order[start : start + BATCH]
+    batches = batches_by_length(audience.histories.lengths, BATCH)
+    for rows in progress(batches, description="Audience of campaigns", unit="batch"):
         history = pad_histories(audience.histories.select(rows), retrieval.config.max_history)
         for column in retrieval.spec.contexts:
             history.setdefault(f"context/{column}", tf.zeros_like(history["item"]))
@@ -238,7 +229,3 @@ def chances_of(scores: tf.Tensor, temperature: float) -> tf.Tensor:
     """
     nothing = tf.fill([tf.shape(scores)[0], 1], -1e9)
     return tf.nn.softmax(tf.concat([nothing, scores[:, 1:]], axis=1) / temperature, axis=1)
-
-
-def _probabilities(features: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-(features.astype(np.float64) @ weights)))

@@ -181,7 +181,7 @@ def make_lists(
             visible = scores.numpy().copy()
             visible[:, unsold] = -np.inf
             if mode == "exclude":
-                shopper = np.repeat(np.arange(len(batch)), batch.lengths)
+                shopper = batch.owner
                 visible[shopper, batch.item] = -np.inf
             top = np.argpartition(-visible, depth - 1, axis=1)[:, :depth]
             top = np.where(np.isfinite(np.take_along_axis(visible, top, 1)), top, 0)

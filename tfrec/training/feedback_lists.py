@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfrec.config import RankingConfig, RankingFeedbackConfig
 from tfrec.data.dataset import PreparedDataset
-from tfrec.data.records import Histories
+from tfrec.data.records import Histories, no_targets
 from tfrec.errors import UserError
 from tfrec.feedback.examples import LABEL_PREFIX, load_examples
 from tfrec.models.recommender import Ranker, Retriever
@@ -139,9 +139,7 @@ def feedback_histories(table: pd.DataFrame, dataset: PreparedDataset) -> Histori
         table: examples.
         dataset: the prepared data set.
     """
-    log = dataset.histories("train")
-    for split in ("valid", "test"):
-        log = log.followed_by_targets(dataset.histories(split))
+    log = dataset.whole_log()
     row_of = {user: row for row, user in enumerate(log.user.tolist())}
     items, kinds = dataset.item_index(), {name: i for i, name in enumerate(dataset.event_types, 1)}
     events: list[list[tuple[int, int, int]]] = []
@@ -168,7 +166,6 @@ def feedback_histories(table: pd.DataFrame, dataset: PreparedDataset) -> Histori
         events.append(sorted(known, key=lambda event: event[0]))
     sizes = [len(each) for each in events]
     flat = np.array([event for each in events for event in each], np.int64).reshape(-1, 3)
-    empty = np.zeros(0, np.int64)
     return Histories(
         user=table["user"].fillna("").to_numpy(np.str_),
         offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
@@ -177,10 +174,7 @@ def feedback_histories(table: pd.DataFrame, dataset: PreparedDataset) -> Histori
         timestamp=flat[:, 0],
         value=np.ones(len(flat), np.float32),
         context={name: np.zeros(len(flat), np.int32) for name in dataset.context_columns},
-        target_offsets=np.zeros(len(table) + 1, np.int64),
-        target_item=empty.astype(np.int32),
-        target_event=empty.astype(np.int32),
-        target_timestamp=empty,
+        **no_targets(len(table)),
     )
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import tensorflow as tf
 
 from tfrec.data.dataset import PreparedDataset
-from tfrec.data.records import Histories
+from tfrec.data.records import Histories, batches_by_length
 from tfrec.explaining.words import words_in
 from tfrec.models.recommender import Retriever
 from tfrec.profiles.files import USER
@@ -58,7 +58,6 @@ def run_profiles(
             queries,
             [words_in(title) for title in dataset.items["title"]],
             {name: table.numpy() for name, table in retrieval.catalogue.categories.items()},
-            retrieval.spec.categories,
             retrieval.catalogue.text.numpy(),
             retrieval.catalogue.price.numpy(),
             retrieval=fingerprint,
@@ -85,12 +84,10 @@ def portraits_of(tables: ProfileTables, retriever: Retriever) -> Portraits:
 
 def complete_log(dataset: PreparedDataset) -> Histories:
     """Returns all events of every shopper, each with the shopper's last known context."""
-    log = dataset.histories("train")
+    log = dataset.whole_log()
     last: dict[str, dict[str, int]] = {name: {} for name in dataset.context_columns}
     for split in ("train", "valid", "test"):
         some = dataset.histories(split)
-        if split != "train":
-            log = log.followed_by_targets(some)
         for name, values in some.context.items():
             ends = some.offsets[1:][some.lengths > 0] - 1
             last[name] |= dict(zip(some.user[some.lengths > 0], values[ends], strict=True))
@@ -104,22 +101,18 @@ def complete_log(dataset: PreparedDataset) -> Histories:
 
 def purchases_of(log: Histories, target_events: list[int]) -> Purchases:
     """Returns the events of a log that count as purchases."""
-    owner = np.repeat(np.arange(len(log)), log.lengths)
+    owner = log.owner
     bought = np.isin(log.event, target_events)
     return Purchases(owner[bought], log.item[bought], log.timestamp[bought], len(log))
-
-
-def _batches(log: Histories) -> list[np.ndarray]:
-    """Returns shoppers of like lengths, so that little is padding."""
-    order = np.argsort(log.lengths, kind="stable")
-    return [order[start : start + _BATCH] for start in range(0, len(order), _BATCH)]
 
 
 def _queries(retriever: Retriever, log: Histories) -> np.ndarray:
     ask = tf.function(retriever.query_vectors, reduce_retracing=True)
     longest = retriever.model.config.max_history
     queries = np.zeros((len(log), retriever.vectors.shape[1]), np.float32)
-    for rows in progress(_batches(log), description="Reading histories", unit="batch"):
+    for rows in progress(
+        batches_by_length(log.lengths, _BATCH), description="Reading histories", unit="batch"
+    ):
         queries[rows] = ask(pad_histories(log.select(rows), longest)).numpy()
     return queries
 
@@ -128,7 +121,9 @@ def _drawn(portraits: Portraits, log: Histories, queries: np.ndarray) -> pd.Data
     draw = tf.function(portraits.__call__, reduce_retracing=True, autograph=False)
     now = int(log.timestamp.max(initial=0))
     parts = []
-    for rows in progress(_batches(log), description="Drawing", unit="batch"):
+    for rows in progress(
+        batches_by_length(log.lengths, _BATCH), description="Drawing", unit="batch"
+    ):
         some = log.select(rows)
         history = pad_histories(some, max(int(some.lengths.max(initial=0)), 1))
         drawn = draw(history, queries[rows], tf.fill([len(rows)], tf.constant(now, tf.int64)))

@@ -18,7 +18,7 @@ from tfrec.towers.bert.trained_texts import (
     frozen_activations,
     stored_activations,
 )
-from tfrec.towers.bert.vectors import TextVectors
+from tfrec.towers.bert.vectors import TextVectors, utf8
 from tfrec.towers.bert.weights import BertFiles, find_weights
 from tfrec.towers.catalogue import Catalogue
 
@@ -71,8 +71,7 @@ def trained_texts(
         return None
     files = find_weights(config.bert)
     tower = text_tower(files, config, policy)
-    texts = [text.encode("utf-8", errors="replace") for text in dataset.items["text"]]
-    tokens = TokenRows.of(tower, texts)
+    tokens = TokenRows.of(tower, [utf8(text) for text in dataset.items["text"]])
     augmentation = Augmentation(config.token_dropout, config.word_swap)
     cost = TextCost(config.texts_per_step, config.cache_activations != "off", augmentation)
     activations = None

@@ -12,8 +12,9 @@ from tfrec.config import DistilConfig
 from tfrec.towers.bert.architecture import BertArchitecture
 from tfrec.towers.bert.augmentation import Augmentation, kinds_of_pieces
 from tfrec.towers.bert.encoding import TOKENS_PER_BATCH
-from tfrec.towers.bert.tokens import TokenRows, batches_by_length
+from tfrec.towers.bert.tokens import TokenRows, token_batches
 from tfrec.towers.bert.tower import BertTextTower
+from tfrec.towers.bert.vectors import utf8
 from tfrec.training.loop import TrainingLoop, TrainingSummary
 from tfrec.training.run import RunDirectory
 from tfrec.training.run_progress import RunProgress
@@ -223,11 +224,10 @@ def texts_per_second(tower: BertTextTower, texts: Sequence[str]) -> float:
     The tokenizer, which is the same for all, is left out. Processor time means the same on a busy
     machine as on an idle one.
     """
-    sample = [text.encode("utf-8", errors="replace") for text in texts[:SPEED_TEXTS]]
-    tokens = TokenRows.of(tower, sample)
+    tokens = TokenRows.of(tower, [utf8(text) for text in texts[:SPEED_TEXTS]])
     batches = [
         tuple(tf.constant(part) for part in tokens.padded(rows))
-        for rows in batches_by_length(tokens.lengths, TOKENS_PER_BATCH)
+        for rows in token_batches(tokens.lengths, TOKENS_PER_BATCH)
     ]
     forward = tf.function(
         lambda token_ids, mask: tower.encode_tokens(token_ids, mask, training=False),

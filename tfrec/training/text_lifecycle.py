@@ -1,7 +1,6 @@
 """The steps that make a shop's own BERT, each a folder that `text.bert` takes."""
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from tfrec.progress import write_line
 from tfrec.towers.bert.augmentation import Augmentation
 from tfrec.towers.bert.tokens import TokenRows
 from tfrec.towers.bert.tower import BertTextTower
+from tfrec.towers.bert.vectors import utf8
 from tfrec.towers.bert.weights import find_weights
 from tfrec.towers.bert.writer import write_bert
 from tfrec.training.loop import TrainingSummary
@@ -117,7 +117,7 @@ def _step(
 def _masked(dataset: PreparedDataset, run: RunDirectory, config: ExperimentConfig) -> Trained:
     settings = config.text_training
     tower = text_tower(find_weights(config.text.bert), config.text, policy="full")
-    tokens = TokenRows.of(tower, _contents(_texts(dataset)))
+    tokens = TokenRows.of(tower, [utf8(text) for text in _texts(dataset)])
     summary, metrics = train_masked(tower, tokens, run, settings.masked, settings.holdout)
     return tower, summary, metrics
 
@@ -144,7 +144,7 @@ def _distil(dataset: PreparedDataset, run: RunDirectory, config: ExperimentConfi
     teacher = text_tower(find_weights(config.text.bert), config.text, policy="frozen")
     texts = list(dict.fromkeys(_texts(dataset)))
     every = texts + fragments(texts, settings.fragments, run.seed)
-    tokens = TokenRows.of(teacher, _contents(every))
+    tokens = TokenRows.of(teacher, [utf8(text) for text in every])
     vectors = _vectors(every, dataset, config.text)
     tower = small_tower(teacher, tokens, settings)
     summary, metrics = train_distilled(
@@ -181,10 +181,6 @@ def _starting_from(config: ExperimentConfig, bert: str | None) -> ExperimentConf
 
 def _texts(dataset: PreparedDataset) -> list[str]:
     return dataset.items["text"].tolist()
-
-
-def _contents(texts: Sequence[str]) -> list[bytes]:
-    return [text.encode("utf-8", errors="replace") for text in texts]
 
 
 def _vectors(texts: list[str], dataset: PreparedDataset, config: TextConfig) -> np.ndarray:

@@ -192,6 +192,9 @@ def train_masked(
     Returns:
         How the training went, and ``mlm_loss`` (nats) and ``mlm_accuracy`` on held-out texts
         before and after.
+
+    Raises:
+        UserError: if the vocabulary has no ``[MASK]``.
     """
     tf.keras.utils.set_random_seed(run.seed)
     model = MaskedLanguageModel(tower)

@@ -61,7 +61,7 @@ def consecutive_pairs(
     Returns:
         int32 `[num_pairs, 2]` in the order of time, and int64 `[num_pairs]`.
     """
-    owner = np.repeat(np.arange(len(histories)), histories.lengths)
+    owner = histories.owner
     counts = np.isin(histories.event, events)
     owner, item = owner[counts], histories.item[counts]
     pairs, owners = [np.zeros((0, 2), np.int32)], [np.zeros(0, np.int64)]

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from tests.tiny_bert import write_tiny_bert
 from tfrec.towers.bert.augmentation import Augmentation, kinds_of_pieces
-from tfrec.towers.bert.tokens import TokenRows, batches_by_length
+from tfrec.towers.bert.tokens import TokenRows, token_batches
 from tfrec.towers.bert.tower import BertTextTower
 from tfrec.towers.bert.trained_texts import TextCost, TrainedTexts, stored_activations
 from tfrec.towers.bert.weights import find_weights
@@ -43,7 +43,7 @@ def test_equal_texts_are_one_row(files):
 
 def test_batches_hold_every_row_once_and_about_equal_lengths():
     lengths = np.array([3, 9, 4, 3, 50, 2])
-    batches = list(batches_by_length(lengths, 12))
+    batches = list(token_batches(lengths, 12))
     assert [batch.tolist() for batch in batches] == [[4], [1], [2, 0, 3], [5]]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.progress import progress
-from tfrec.towers.bert.tokens import TokenRows, batches_by_length
+from tfrec.towers.bert.tokens import TokenRows, token_batches
 from tfrec.towers.bert.tower import BertTextTower
 
 # What was fastest on two cores (benchmarks/text_tower.py), where activations fit the caches.
@@ -47,6 +47,6 @@ class BatchEncoder:
         with progress(
             total=int(lengths.sum()), description=f"Encoding {len(texts)} texts", unit="token"
         ) as bar:
-            for chosen in batches_by_length(lengths, self._tokens_per_batch):
+            for chosen in token_batches(lengths, self._tokens_per_batch):
                 yield chosen, self._forward(*tokens.padded(tokens.row_of_text[chosen])).numpy()
                 bar.update(int(lengths[chosen].sum()))

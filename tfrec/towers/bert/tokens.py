@@ -72,7 +72,7 @@ class TokenRows:
         return digest.hexdigest()
 
 
-def batches_by_length(lengths: np.ndarray, tokens_per_batch: int) -> Iterator[np.ndarray]:
+def token_batches(lengths: np.ndarray, tokens_per_batch: int) -> Iterator[np.ndarray]:
     """Yields the rows of batches of about equal length, so that little padding is computed.
 
     The longest come first; a row longer than `tokens_per_batch` is a batch of its own.

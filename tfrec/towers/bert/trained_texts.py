@@ -13,7 +13,7 @@ from tfrec.files import atomic_file
 from tfrec.progress import progress
 from tfrec.towers.bert.augmentation import Augmentation, kinds_of_pieces
 from tfrec.towers.bert.encoding import TOKENS_PER_BATCH
-from tfrec.towers.bert.tokens import TokenRows, batches_by_length
+from tfrec.towers.bert.tokens import TokenRows, token_batches
 from tfrec.towers.bert.tower import BertTextTower
 
 PIECES = 4
@@ -117,7 +117,7 @@ class TrainedTexts(tf.Module):
     def encode_all(self) -> np.ndarray:
         """Returns float32 `[num_items, dimension]`: all items' vectors as they are, unchanged."""
         vectors = np.zeros((len(self.tokens), self.tower.dimension), np.float32)
-        for rows in batches_by_length(self.tokens.lengths, TOKENS_PER_BATCH):
+        for rows in token_batches(self.tokens.lengths, TOKENS_PER_BATCH):
             index, mask = self.tokens.places(rows)
             vectors[rows] = self._forward(index.astype(np.int32), mask).numpy()
         return vectors[self.tokens.row_of_text]
@@ -151,7 +151,7 @@ def frozen_activations(tower: BertTextTower, tokens: TokenRows) -> np.ndarray:
     with progress(
         total=len(tokens.flat), description="Running the frozen layers", unit="token"
     ) as bar:
-        for rows in batches_by_length(tokens.lengths, TOKENS_PER_BATCH):
+        for rows in token_batches(tokens.lengths, TOKENS_PER_BATCH):
             index, mask = tokens.places(rows)
             kept[index[mask]] = forward(*tokens.padded(rows)).numpy()[mask]
             bar.update(int(mask.sum()))

@@ -83,7 +83,7 @@ class TextVectors:
         Raises:
             UserError: if the BERT cannot be loaded, or the folder cannot be read or written.
         """
-        contents = [_as_bytes(text) for text in texts]
+        contents = [utf8(text) for text in texts]
         keys = [hashlib.sha256(content).digest() for content in contents]
         if not keys:
             return np.zeros((0, read_json(self._files.config)["hidden_size"]), np.float32)
@@ -165,7 +165,12 @@ class TextVectors:
                 part.unlink(missing_ok=True)
 
 
-def _as_bytes(text: str) -> bytes:
+def utf8(text: str) -> bytes:
+    """Returns a text as the tokenizer reads it.
+
+    Raises:
+        ValueError: if it is no text.
+    """
     if not isinstance(text, str):
         raise ValueError(f"`texts` should hold strings. Received: {text!r}")
     # Half of a surrogate pair, as broken JSON may hold, has no UTF-8; it becomes "?".
