@@ -33,7 +33,7 @@ def explained(error: Any, what: str, address: str) -> ClientError:
     code, details = error.code(), error.details() or ""
     match code:
         case grpc.StatusCode.UNAVAILABLE:
-            return _unavailable(details, what, address)
+            return _unavailable(details, address)
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineError(
                 f"the server at {address} did not answer in time; check the address and the "
@@ -71,7 +71,7 @@ def explained(error: Any, what: str, address: str) -> ClientError:
     )
 
 
-def _unavailable(details: str, what: str, address: str) -> ClientError:
+def _unavailable(details: str, address: str) -> ClientError:
     lowered = details.lower()
     if any(words in lowered for words in _HANDSHAKE):
         return CertificateError(f"no secure connection to {address}: {_handshake(details)}")

@@ -97,7 +97,7 @@ def encode_catalogue(
     lock = folder.with_name(f"{folder.name}.lock")
     with only_one(lock, busy):
         resumed = _start(folder, rows, pictures, encoding)
-        _encode_parts(folder, rows, pictures, encoding, column)
+        _encode_parts(folder, rows, pictures, encoding)
         parts = [pq.read_table(_part(folder, start)) for start in range(0, len(rows), PART_ROWS)]
         encoded = pa.concat_tables(parts)
         vectors, reasons = encoded.column("vector"), encoded.column("reason").to_pylist()
@@ -154,7 +154,7 @@ def _part(folder: Path, start: int) -> Path:
 
 
 def _encode_parts(
-    folder: Path, rows: np.ndarray, pictures: PictureSource, encoding: Encoding, column: str
+    folder: Path, rows: np.ndarray, pictures: PictureSource, encoding: Encoding
 ) -> None:
     starts = [
         start for start in range(0, len(rows), PART_ROWS) if not _part(folder, start).is_file()

@@ -91,20 +91,20 @@ def _named(name: str, weights: Path | None) -> ImageModel:
     if name == LITE:
         path = weights or efficientnet_lite.find_weights()
         model, size = efficientnet_lite.efficientnet_lite0(path), efficientnet_lite.SIZE
-        print_ = sha256_of_file(path)
+        fingerprint = sha256_of_file(path)
     else:
         module_name, class_name, size = APPLICATIONS[name]
         module = importlib.import_module(f"tf_keras.applications.{module_name}")
         model = _application(name, getattr(module, class_name), size, weights)
         pixels = tf.keras.layers.Input([size, size, 3])
         model = tf.keras.Model(pixels, model(module.preprocess_input(pixels)))
-        print_ = "imagenet" if weights is None else sha256_of_file(weights)
+        fingerprint = "imagenet" if weights is None else sha256_of_file(weights)
 
     @tf.function(input_signature=[tf.TensorSpec([None, size, size, 3], tf.uint8)])
     def function(pictures: tf.Tensor) -> tf.Tensor:
         return model(tf.cast(pictures, tf.float32), training=False)
 
-    return ImageModel(name, f"{name} {print_}", size, function)
+    return ImageModel(name, f"{name} {fingerprint}", size, function)
 
 
 def _application(
@@ -151,14 +151,16 @@ def _saved(folder: Path, size: int | None, pixels: Pixels, output: str | None) -
         scaled = tf.cast(tf.cast(pictures, tf.float32) * scale + shift, spec.dtype)
         return signature(**{given: scaled})[vectors]
 
-    print_ = " ".join(
+    fingerprint = " ".join(
         f"{path.name}:{sha256_of_file(path)}"
         for path in sorted([folder / "saved_model.pb", *folder.glob("variables/*")])
         if path.is_file()
     )
     # `loaded` holds the variables, and goes when nothing refers to it.
     function.model = loaded  # type: ignore[attr-defined]
-    return ImageModel(folder.name, f"{print_} {vectors} {size} {scale} {shift}", size, function)
+    return ImageModel(
+        folder.name, f"{fingerprint} {vectors} {size} {scale} {shift}", size, function
+    )
 
 
 def _size_of(folder: Path, shape: tf.TensorShape, size: int | None) -> int:
@@ -168,7 +170,7 @@ def _size_of(folder: Path, shape: tf.TensorShape, size: int | None) -> int:
             f"the SavedModel {folder} reads pictures of {own} x {shape[2]} pixels, and no others; "
             "only square ones can be made"
         )
-    if shape.rank == 4 and shape[0] not in (None,):
+    if shape.rank == 4 and shape[0] is not None:
         raise UserError(f"the SavedModel {folder} reads batches of {shape[0]} only; save it anew")
     return own or size or _SIZE
 
