@@ -1,5 +1,6 @@
 """The peak of a block is measured, not that of the process's whole life."""
 
+import mmap
 import subprocess
 import sys
 
@@ -11,22 +12,24 @@ MEBIBYTE = 2**20
 
 
 def touch(mebibytes):
-    return bytearray(b"x" * MEBIBYTE) * mebibytes
+    # Fresh pages: what Python allocates may lie in memory that earlier tests have freed.
+    block = mmap.mmap(-1, mebibytes * MEBIBYTE)
+    for _ in range(mebibytes):
+        block.write(b"x" * MEBIBYTE)
+    return block
 
 
 def test_memory_freed_before_the_end_counts():
     with PeakMemory() as idle:
         pass
     with PeakMemory() as busy:
-        block = touch(200)
-        del block
+        touch(200).close()
     assert busy.peak - idle.peak == pytest.approx(200 * MEBIBYTE, rel=0.15)
 
 
 def test_memory_of_earlier_blocks_does_not_count():
     with PeakMemory() as busy:
-        block = touch(200)
-        del block
+        touch(200).close()
     with PeakMemory() as idle:
         pass
     assert busy.peak - idle.peak > 150 * MEBIBYTE
