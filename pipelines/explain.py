@@ -55,6 +55,7 @@ def command(
         raise UserError(f"--events should have one entry an item: {len(items)}, not {len(done)}")
     if image is not None:
         check_writable(image)
+        _check_picture(image)
     if server is not None:
         with ask(server, server_ca, timeout) as client:
             found = explain_with(client, item, items, done)
@@ -74,6 +75,17 @@ def command(
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
     else:
         table_console().print(*found.renderables(), sep="\n")
+
+
+def _check_picture(path: Path) -> None:
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix and path.suffix[1:].lower() not in known:
+        raise UserError(
+            f"no picture can be written as {path.name}; give it a name that ends in .png, .svg or "
+            ".pdf"
+        )
 
 
 def explain_with(

@@ -48,6 +48,8 @@ def command(
     if run_folder is None:
         raise UserError("there is no run to read; name it with --run RUN")
     check_writable(out)
+    if out.suffix != ".parquet":
+        raise UserError(f"{out} will be a Parquet file; give it a name that ends in .parquet")
     from tfrec.training.run import RunDirectory
 
     RunDirectory.open(run_folder, "retrieval")

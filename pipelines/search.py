@@ -7,6 +7,9 @@ import click
 from pipelines.asking import ask, asking_options, show, split_ids
 from pipelines.running import run
 
+LONGEST_TITLE = 100
+"""Characters of a query that are repeated above its answer."""
+
 
 @click.command()
 @asking_options
@@ -44,7 +47,13 @@ def command(
             price_to=price_to,
             include_sold_out=include_sold_out,
         )
-    show(answer, k=k, as_json=as_json, title=f"Items for “{query}”")
+    if not answer and (category or price_from is not None or price_to is not None):
+        click.echo(
+            "note: no item passes the filters; check the names of categories and the prices",
+            err=True,
+        )
+    shown = query if len(query) <= LONGEST_TITLE else f"{query[: LONGEST_TITLE - 1]}…"
+    show(answer, k=k, as_json=as_json, title=f"Items for “{shown}”")
 
 
 if __name__ == "__main__":

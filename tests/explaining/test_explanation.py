@@ -37,6 +37,13 @@ def test_the_sentence_can_be_read():
     assert "as a whole" in explained(a=0.4001, b=0.4).sentence
 
 
+def test_earlier_orders_of_the_item_itself_are_many():
+    own = Explanation.of("a", [("a", "", "")], {"a": 0.1}, 0.4, TITLES)
+    assert "because of its own earlier orders: without them the score" in own.sentence
+    against = Explanation.of("a", [("a", "", "")], {"a": 0.5}, 0.4, TITLES)
+    assert "Against it speak its own earlier orders: without them the score" in against.sentence
+
+
 def test_the_picture_has_a_bar_an_item():
     figure = explained().figure()
     (axes,) = figure.axes

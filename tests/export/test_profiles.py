@@ -129,3 +129,8 @@ def test_mistakes_are_told(drawn, tmp_path):
             profile.command, ["--out", str(tmp_path / "x")], catch_exceptions=False,
             standalone_mode=False,
         )  # fmt: skip
+    with pytest.raises(UserError, match=r"x\.csv will be a Parquet file"):
+        CliRunner().invoke(
+            profile.command, ["--run", str(run), "--out", str(tmp_path / "x.csv")],
+            catch_exceptions=False, standalone_mode=False,
+        )  # fmt: skip

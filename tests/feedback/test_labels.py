@@ -104,6 +104,13 @@ def test_without_clicks_all_places_count_alike_and_that_is_said():
     assert "no item was the object of a click" in repr(made)
 
 
+def test_lines_that_cannot_be_read_are_counted_too():
+    assert "unreadable" not in repr(examples(LINES))
+    settings = FeedbackConfig.model_validate({"places": 2})
+    broken = make_examples(LINES, settings, SURFACE, by_score=False, bad_lines=1234)
+    assert "unreadable" in repr(broken) and "1,234" in repr(broken)
+
+
 def test_examples_come_back_from_the_disk(tmp_path):
     made = examples(LINES)
     made.save(tmp_path / "examples")

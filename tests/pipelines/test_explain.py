@@ -76,6 +76,7 @@ def test_it_prints_and_draws(asked, tmp_path):
     (["--history", "a"], "give either --server HOST:PORT or --run DIR"),
     (["--server", "x:1", "--run", "y", "--history", "a"], "give either"),
     (["--server", "x:1", "--history", "a,b", "--events", "view"], "one entry an item: 2, not 1"),
+    (["--server", "x:1", "--history", "a", "--image", "why.xyz"], "ends in .png, .svg or .pdf"),
 ])  # fmt: skip
 def test_mistakes(arguments, message):
     with pytest.raises(UserError, match=message):

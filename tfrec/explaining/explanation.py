@@ -117,7 +117,8 @@ class Explanation(Displayed):
         if forward:
             first = forward[0]
             words += (
-                f" Most of all because of {self._name(first)}: without it the score would be "
+                f" Most of all because of {self._name(first)}: without "
+                f"{'them' if first.item_id == self.item_id else 'it'} the score would be "
                 f"{first.without:.4f}, {self._share(first):.0%} lower."
             )
         if forward[1:]:
@@ -128,7 +129,9 @@ class Explanation(Displayed):
         if against:
             worst = against[0]
             words += (
-                f" Against it speaks {self._name(worst)}: without it the score would be "
+                f" Against it {'speak' if worst.item_id == self.item_id else 'speaks'} "
+                f"{self._name(worst)}: without "
+                f"{'them' if worst.item_id == self.item_id else 'it'} the score would be "
                 f"{self._share(worst):.0%} higher."
             )
         return words

@@ -32,8 +32,8 @@ class FeedbackExamples(Displayed):
             `examination` (chance that the place is looked at) and `label_<event>`; and the
             shopper's events before, `history_item_id`, `history_event`, `history_timestamp`.
         rejects: lists and events that became no example, with the reason.
-        counts: by kind (`lists`, `events`), how many there were by outcome; they add up to the
-            lines of the log.
+        counts: by kind (`lists`, `events`), how many there were by outcome; with `bad_lines`
+            they add up to the lines of the log.
         labels: by event, how many labels there are.
         examination: by place, how often it is looked at; None without a click.
         bad_lines: lines of the log that could not be read.
@@ -93,6 +93,8 @@ class FeedbackExamples(Displayed):
         for kind, counts in self.counts.items():
             for outcome, count in sorted(counts.items(), key=lambda pair: -pair[1]):
                 table.add_row(kind, outcome, f"{count:,}")
+        if self.bad_lines:
+            table.add_row("others", "unreadable", f"{self.bad_lines:,}")
         yield table
         if self.examination is not None:
             looks = Table("place", title="Where shoppers look")

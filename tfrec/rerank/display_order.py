@@ -75,9 +75,10 @@ class DisplayOrder(tf.Module):
         super().__init__(name="display_order")
         for column in config.caps:
             if column not in categories:
+                known = f"those are {', '.join(categories)}" if categories else "it has none"
                 raise UserError(
                     f"display.caps names the column `{column}`, which is no categorical column of "
-                    f"the data set; those are {', '.join(categories) or 'none'}"
+                    f"the data set; {known}"
                 )
         self.config = config
         self.rules = ProductRules.of(config, items["item_id"])
