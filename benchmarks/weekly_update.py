@@ -34,7 +34,6 @@ from tfrec.files import read_json, write_json
 from tfrec.updating.contenders import Contender, all_text_vectors
 from tfrec.updating.gate import TRAINED
 from tfrec.updating.judging import judge
-from tfrec.updating.log import whole_log
 from tfrec.updating.state import SERVED, UpdateState
 
 FULL = "trained anew weekly"
@@ -208,7 +207,7 @@ def _judge(folders: Folders, week: int, arms: Sequence[str]) -> None:
         folders.base / "run" if parent is None else state.generation(parent.generation) / SERVED
     )
     runs = dict(zip(ARMS, (folders.base / "run", updated, folders.full(week)), strict=True))
-    logs = {folders.base / "run": whole_log(base), folders.full(week): whole_log(before)}
+    logs = {folders.base / "run": base.whole_log(), folders.full(week): before.whole_log()}
     judged: dict[Path, list[float]] = {}
     for run in {runs[arm]: None for arm in missing}:
         contender = Contender.load(run, dataset, vectors)

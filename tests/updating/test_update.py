@@ -22,7 +22,7 @@ from tfrec.updating import gate
 from tfrec.updating import generation as generation_module
 from tfrec.updating.gate import Verdict
 from tfrec.updating.lineage import lineage_of
-from tfrec.updating.log import LOG, log_of, whole_log
+from tfrec.updating.log import LOG, log_of
 from tfrec.updating.rollback import roll_back
 from tfrec.updating.state import UpdateState
 
@@ -67,7 +67,7 @@ def test_the_published_models_know_the_new_product_and_the_whole_log(updated_sho
     pictures = run.retrieval.catalogue.vectors["image_embedding"].numpy()
     assert pictures[run.dataset.item_index()[NEW_ITEM]].tolist() == [1, 39, 2]
     assert pictures[1:3].tolist() == [[0, 0, 0], [1, 1, 2]]
-    log = whole_log(run.dataset)
+    log = run.dataset.whole_log()
     last = run.dataset.item_index()[NEW_ITEM]
     bought = (log.item == last) & (log.event == run.dataset.target_event_indices[0])
     assert run.retrieval.trend is not None and bought.any()

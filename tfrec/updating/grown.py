@@ -92,7 +92,7 @@ def write_grown(
             config=parent.manifest.config.model_copy(update=changes),
             sources={"events": record.events, "items": record.items},
             events=_row_counts(len(log), record, len(joined)),
-            items=_item_counts(parent.num_items, record, len(items)),
+            items=_item_counts(record, len(items)),
             num_users=len(everything.user_hashes),
             num_items=len(items),
             event_types=types,
@@ -136,7 +136,7 @@ def _row_counts(known: int, record: BatchRecord, kept: int) -> RowCounts:
     )
 
 
-def _item_counts(known: int, record: BatchRecord, kept: int) -> RowCounts:
+def _item_counts(record: BatchRecord, kept: int) -> RowCounts:
     rejected = sum(record.items_rejected.values())
     return RowCounts(
         rows_in=kept + rejected,

@@ -111,7 +111,11 @@ class HistoryFeed:
         self._thread.join()
 
     def check(self) -> None:
-        """Raises what ended the thread, if anything did."""
+        """Tells whoever waits what ended the thread.
+
+        Raises:
+            Exception: what ended it, if anything did.
+        """
         if self._error is not None:
             raise self._error
 

@@ -48,9 +48,7 @@ def log_of(dataset: PreparedDataset) -> pd.DataFrame:
 
 def _rows(histories: Histories, names: dict[str, np.ndarray]) -> pd.DataFrame:
     """Returns the events of every shopper, those held out after his history."""
-    held_out = np.diff(histories.target_offsets)
-    owner = np.repeat(np.arange(len(histories)), histories.lengths)
-    later_owner = np.repeat(np.arange(len(histories)), held_out)
+    owner, later_owner = histories.owner, histories.target_owner
     # The last event of each history; the shopper may have none.
     last = np.where(histories.lengths > 0, histories.offsets[1:] - 1, -1)[later_owner]
     columns = {
@@ -111,12 +109,6 @@ def save_log(log: pd.DataFrame, folder: Path) -> None:
     log.to_parquet(folder / LOG, index=False, compression="zstd")
 
 
-def whole_log(dataset: PreparedDataset) -> Histories:
-    """Returns every shopper's events, those of the test period included."""
-    train = dataset.log_before("test")
-    return train.followed_by_targets(dataset.histories("test"))
-
-
 def without_new_items(histories: Histories, num_items: int) -> Histories:
     """Returns the histories without the events of items that a model has no number for.
 
@@ -127,7 +119,7 @@ def without_new_items(histories: Histories, num_items: int) -> Histories:
     kept = histories.item <= num_items
     if kept.all():
         return histories
-    owner = np.repeat(np.arange(len(histories)), histories.lengths)[kept]
+    owner = histories.owner[kept]
     sizes = np.bincount(owner, minlength=len(histories))
     offsets, _ = ragged_rows(np.zeros(len(sizes), np.int64), sizes)
     return replace(

@@ -14,7 +14,6 @@ from tfrec.files import atomic_folder, read_json, write_json
 from tfrec.training.loading import TrainedRun
 from tfrec.training.ranking import STATISTICS
 from tfrec.training.retrieval import save_retrieval
-from tfrec.updating.log import whole_log
 from tfrec.updating.state import SERVED
 
 VERSION = "version.json"
@@ -75,7 +74,7 @@ def publish_generation(
 
 def _write_served(path: Path, served: Path, run: TrainedRun) -> Path:
     """Writes a run again with the counts of the whole log, which `run` then knows, too."""
-    log = whole_log(run.dataset)
+    log = run.dataset.whole_log()
     assert run.ranker is not None, "an update trains a ranking model"
     run.retrieval.count(log)
     statistics = LogStatistics.of(log, run.dataset, run.config.ranking.neighbours)

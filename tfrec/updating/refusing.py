@@ -34,6 +34,9 @@ def refuse(
         content: what the batch is known by.
         origin: the part of the source that it is.
         reason: why, in one sentence.
+
+    Raises:
+        UserError: if the files are no longer there.
     """
     ledger = home.ledger()
     number = len(ledger.entries) + 1

@@ -42,7 +42,7 @@ def chosen_shoppers(
         replay: share of the other shoppers that is drawn.
         seed: of the draw.
     """
-    owner = np.repeat(np.arange(len(histories)), histories.lengths)
+    owner = histories.owner
     news = np.isin(histories.user, late)
     news[owner[histories.timestamp >= since]] = True
     others = np.flatnonzero(~news)
