@@ -39,8 +39,9 @@ def _encoded(values: Sequence[str]) -> list[bytes]:
         return [value.encode() for value in values]
     except AttributeError:
         wrong = next(value for value in values if not isinstance(value, str))
+        such = f", such as {str(wrong)!r}" if isinstance(wrong, int) else ""
         raise InvalidRequestError(
-            f"ids and other values should be texts, such as {str(wrong)!r}, not {wrong!r}"
+            f"ids and other values should be texts{such}, not {wrong!r}"
         ) from None
     except UnicodeEncodeError as error:
         raise InvalidRequestError(
@@ -83,7 +84,13 @@ def row(values: Sequence[str]) -> Any:
 
 
 def price(value: float | None) -> Any:
-    """Returns a price as a [1] tensor; NaN stands for one that is not known."""
+    """Returns a price as a [1] tensor; NaN stands for one that is not known.
+
+    Raises:
+        InvalidRequestError: if it is no number.
+    """
+    if not isinstance(value, SupportsFloat | None):
+        raise InvalidRequestError(f"a price should be a number, not {value!r}")
     return tensors.make(tensors.DT_FLOAT, [1], [math.nan if value is None else value])
 
 

@@ -149,6 +149,8 @@ def test_answers_are_those_of_the_official_stubs(client, stubs):
         (lambda client: client.cart(["A1"], exclude="B1"), "exclude should be a list of item ids"),
         (lambda client: client.describe("A1"), "what to describe should be a list of item ids"),
         (lambda client: client.recommend([22423]), "should be texts, such as '22423', not 22423"),
+        (lambda client: client.cart([None]), "should be texts, not None"),
+        (lambda client: client.embed_item("mug", price="5"), "a price should be a number, not '5'"),
         (lambda client: client.recommend(["A1"], context={"country": 3}), "such as '3', not 3"),
         (lambda client: client.recommend(["A1"], timestamps=["2011"]), "whole unix seconds, one"),
         (lambda client: client.recommend(["A1"], timestamps=[2**63]), "whole unix seconds, one"),
