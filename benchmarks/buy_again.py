@@ -14,11 +14,10 @@ from pathlib import Path
 import click
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
+from benchmarks.measuring import json_option, list_figures, list_table
 from tfrec.data.dataset import PreparedDataset
-from tfrec.evaluation.bootstrap import bootstrap_interval
-from tfrec.evaluation.metrics import ndcg, recall, target_ranks
+from tfrec.evaluation.metrics import target_ranks
 from tfrec.evaluation.probabilities import expected_calibration_error, log_loss
 from tfrec.files import write_json
 from tfrec.surfaces.buy_again import BuyAgain
@@ -30,12 +29,10 @@ from tfrec.surfaces.buy_again_fitting import (
     start_of,
 )
 
-CUTOFF = 10
-
 
 @click.command()
 @click.option("--data", required=True, type=click.Path(path_type=Path))
-@click.option("--json", "json_path", type=click.Path(path_type=Path))
+@json_option
 def main(data: Path, json_path: Path | None) -> None:
     """Measure what is bought again beside two counts."""
     dataset = PreparedDataset.open(data)
@@ -69,7 +66,8 @@ def main(data: Path, json_path: Path | None) -> None:
         "ece": expected_calibration_error(repeated, chances),
     }
     count = len(np.unique(row[repeated]))
-    Console().print(table(figures, count))
+    title = f"What {count} shoppers of the test period buy again"
+    Console().print(list_table(figures, title, "order"))
     click.echo(
         f"{len(repeated)} pairs, {rate:.4f} bought again, {probabilities['mean']:.4f} expected; "
         f"log loss {probabilities['log_loss']:.4f} (base rate {probabilities['base_log_loss']:.4f})"
@@ -91,23 +89,7 @@ def measured(
     sizes = np.bincount(owner[repeated], minlength=len(shoppers))[asked]
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     ranks = target_ranks(scores[asked], offsets, item[repeated][order])
-    found = np.stack([ndcg(ranks, offsets, CUTOFF), recall(ranks, offsets, CUTOFF)], axis=1)
-    low, high = bootstrap_interval(found)
-    return {
-        name: [float(found[:, place].mean()), float((high - low)[place] / 2)]
-        for place, name in enumerate(("ndcg@10", "recall@10"))
-    }
-
-
-def table(figures: dict[str, dict[str, list[float]]], shoppers: int) -> Table:
-    drawn = Table(title=f"What {shoppers} shoppers of the test period buy again")
-    drawn.add_column("order")
-    for name in ("NDCG@10", "recall@10"):
-        drawn.add_column(name, justify="right")
-    for name, found in figures.items():
-        cells = (found["ndcg@10"], found["recall@10"])
-        drawn.add_row(name, *(f"{mean:.4f} ±{half:.4f}" for mean, half in cells))
-    return drawn
+    return list_figures(ranks, offsets)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.measuring import json_option, run_options
 from tfrec.evaluation.calibration import calibration_curve
 from tfrec.evaluation.probabilities import auc, expected_calibration_error, log_loss
 from tfrec.files import write_json
 from tfrec.surfaces.campaign import FEATURES, Campaign, CampaignTables
+from tfrec.surfaces.logistic import probabilities
 from tfrec.towers.bert.weights import find_weights
 from tfrec.training.campaign import (
     audience_of,
@@ -26,7 +28,6 @@ from tfrec.training.campaign import (
     creative_vectors,
     described,
     fit_campaign,
-    probabilities_of,
     split_themes,
 )
 from tfrec.training.loading import TrainedRun
@@ -34,9 +35,8 @@ from tfrec.training.retrieval import text_tower_of
 
 
 @click.command()
-@click.option("--run", "run_folder", required=True, type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path))
-@click.option("--json", "json_path", type=click.Path(path_type=Path))
+@run_options
+@json_option
 def main(run_folder: Path, data: Path | None, json_path: Path | None) -> None:
     """Measure the probabilities of campaigns."""
     run = TrainedRun.open(run_folder, data)
@@ -59,7 +59,7 @@ def main(run_folder: Path, data: Path | None, json_path: Path | None) -> None:
         "base rate of the test period": np.full(len(labels), labels.mean()),
         "base rate of the period before": np.full(len(labels), before.mean()),
         "each theme's rate in the period before": ranked,
-        "campaign": probabilities_of(tables, features).ravel(),
+        "campaign": probabilities(features, tables.weights).ravel(),
     }
     figures = {
         name: {

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy import sparse
 
+from benchmarks.measuring import CUTOFF, json_option, run_options, with_intervals
 from tfrec.data.cooccurrence import (
     ItemKNNSettings,
     common_shoppers,
@@ -25,7 +26,6 @@ from tfrec.data.cooccurrence import (
 )
 from tfrec.data.dataset import PreparedDataset
 from tfrec.data.item_counts import item_counts
-from tfrec.evaluation.bootstrap import bootstrap_interval
 from tfrec.evaluation.metrics import ndcg
 from tfrec.evaluation.tuning import coordinate_search
 from tfrec.files import read_json, write_json
@@ -42,7 +42,6 @@ from tfrec.surfaces.orders import Baskets, Orders
 from tfrec.training.loading import TrainedRun
 from tfrec.training.surfaces import FITTED, SURFACES, Surfaces
 
-CUTOFF = 10
 KNN_OPTIONS = {
     "length_exponent": (0.5, 0.0, 1.0, 1.5),
     "shrinkage": (5.0, 0.0, 1.0, 20.0, 50.0),
@@ -54,11 +53,10 @@ Scores = Callable[[Baskets], np.ndarray]
 
 
 @click.command()
-@click.option("--run", "run_folder", required=True, type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path))
+@run_options
 @click.option("--split", type=click.Choice(["valid", "test"]), default="test", show_default=True)
 @click.option("--seed", default=42, show_default=True)
-@click.option("--json", "json_path", type=click.Path(path_type=Path))
+@json_option
 def main(
     run_folder: Path, data: Path | None, split: str, seed: int, json_path: Path | None
 ) -> None:
@@ -163,12 +161,12 @@ def measured(scores: Scores, baskets: Baskets, seed: int) -> dict[str, float]:
     seconds = time.perf_counter() - started
     cases = np.arange(len(baskets) + 1)
     values = np.stack([ranks <= CUTOFF, ndcg(ranks, cases, CUTOFF)], axis=1)
-    low, high = bootstrap_interval(values, seed=seed)
+    (hits, half_hits), (gain, half_gain) = with_intervals(values, seed=seed)
     return {
-        "recall@10": float(values[:, 0].mean()),
-        "recall@10 ±": float((high - low)[0] / 2),
-        "ndcg@10": float(values[:, 1].mean()),
-        "ndcg@10 ±": float((high - low)[1] / 2),
+        "recall@10": hits,
+        "recall@10 ±": half_hits,
+        "ndcg@10": gain,
+        "ndcg@10 ±": half_gain,
         "seconds": seconds,
     }
 

@@ -17,10 +17,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.measuring import json_option, run_options, with_intervals
 from tfrec.config import EvaluationConfig
-from tfrec.data.records import Histories
+from tfrec.data.records import Histories, batches_by_length
 from tfrec.evaluation import Cases
-from tfrec.evaluation.bootstrap import bootstrap_interval
 from tfrec.export.exporter import exportable_of
 from tfrec.export.served_models import ServedModels
 from tfrec.files import write_json
@@ -32,9 +32,8 @@ BATCH = 32
 
 
 @click.command()
-@click.option("--run", "run_folder", required=True, type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path))
-@click.option("--json", "json_path", type=click.Path(path_type=Path))
+@run_options
+@json_option
 def main(run_folder: Path, data: Path | None, json_path: Path | None) -> None:
     """Measure the home page."""
     run = TrainedRun.open(run_folder, data)
@@ -51,12 +50,9 @@ def main(run_folder: Path, data: Path | None, json_path: Path | None) -> None:
         states: list[np.ndarray] = []
         flat: list[np.ndarray] = []
         kinds: list[str] = []
-        # Histories of like lengths together need little padding.
-        order = np.argsort(cases.histories.lengths, kind="stable")
-        for first in progress(range(0, len(order), BATCH), description="Pages", unit="batch"):
-            request = inputs_of(
-                cases.histories.select(order[first : first + BATCH]), ids, run, start
-            )
+        batches = batches_by_length(cases.histories.lengths, BATCH)
+        for rows in progress(batches, description="Pages", unit="batch"):
+            request = inputs_of(cases.histories.select(rows), ids, run, start)
             page = graphs["home_page"](**request)
             del request["now"]
             listed = graphs["serving_default"](**request)["item_id"].numpy()
@@ -65,7 +61,11 @@ def main(run_folder: Path, data: Path | None, json_path: Path | None) -> None:
             kinds = page["shelf"].numpy()[0].astype(str).tolist()
             flat.extend(indexed(listed, index))
     figures = measured(
-        np.array(pages), np.array(states), np.array(flat), kinds, cases.select(order)
+        np.array(pages),
+        np.array(states),
+        np.array(flat),
+        kinds,
+        cases.select(np.concatenate(batches)),
     )
     console = Console()
     console.print(table(figures))
@@ -135,10 +135,7 @@ def measured(
             catalogue[place].update(products.tolist())
         recalls.append(line)
     assert duplicates == 0, f"{duplicates} products stand twice on a page"
-    values = np.array(recalls, float)
-    low, high = bootstrap_interval(values)
-    half = (high - low) / 2
-    means = values.mean(axis=0)
+    means, half = zip(*with_intervals(np.array(recalls)), strict=True)
     return {
         "shoppers": len(cases),
         "duplicates": duplicates,

@@ -15,11 +15,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.measuring import CUTOFF, json_option, run_options, with_intervals
 from tfrec.config import EvaluationConfig
 from tfrec.data.dataset import PreparedDataset
-from tfrec.data.records import Histories
+from tfrec.data.records import Histories, no_targets
 from tfrec.evaluation import Cases, Popularity
-from tfrec.evaluation.bootstrap import bootstrap_interval
 from tfrec.evaluation.lists import intra_list_diversity
 from tfrec.evaluation.metrics import ndcg
 from tfrec.evaluation.protocol import Scorer, rank
@@ -30,13 +30,11 @@ from tfrec.training.loading import TrainedRun
 from tfrec.training.surfaces import SURFACES, Surfaces
 
 LENGTHS = (0, 1, 2, 3, 5)
-CUTOFF = 10
 
 
 @click.command()
-@click.option("--run", "run_folder", required=True, type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path))
-@click.option("--json", "json_path", type=click.Path(path_type=Path))
+@run_options
+@json_option
 def main(run_folder: Path, data: Path | None, json_path: Path | None) -> None:
     """Measure the first lists of new shoppers."""
     run = TrainedRun.open(run_folder, data)
@@ -77,7 +75,6 @@ def new_shoppers(dataset: PreparedDataset, length: int) -> Cases:
             targets.append(wanted)
     rows = np.concatenate(histories)
     count = len(histories)
-    none = np.zeros(0, np.int64)
     past = Histories(
         user=np.array([f"new {shopper}" for shopper in range(count)]),
         offsets=np.arange(count + 1) * length,
@@ -87,10 +84,7 @@ def new_shoppers(dataset: PreparedDataset, length: int) -> Cases:
         value=np.ones(len(rows), np.float32),
         # Context is not known of a target; 0 is the unknown value.
         context={name: np.zeros(len(rows), np.int32) for name in dataset.context_columns},
-        target_offsets=np.zeros(count + 1, np.int64),
-        target_item=none.astype(np.int32),
-        target_event=none.astype(np.int32),
-        target_timestamp=none,
+        **no_targets(count),
     )
     return Cases(
         split="test",
@@ -109,9 +103,8 @@ def measured(scorer: Scorer, cases: Cases, vectors: np.ndarray) -> list[float]:
     """Returns NDCG, half of its interval, and the diversity of the lists."""
     ranks, lists = rank(scorer, cases, list_length=CUTOFF)
     values = ndcg(ranks, cases.target_offsets, CUTOFF)
-    low, high = bootstrap_interval(values[:, np.newaxis])
-    diversity = float(np.nanmean(intra_list_diversity(lists, vectors)))
-    return [float(values.mean()), float((high - low)[0] / 2), diversity]
+    ((mean, half),) = with_intervals(values[:, np.newaxis])
+    return [mean, half, float(np.nanmean(intra_list_diversity(lists, vectors)))]
 
 
 def table(figures: dict[str, dict[str, list[float]]], shoppers: int) -> Table:

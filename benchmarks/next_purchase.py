@@ -17,6 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.measuring import json_option
 from tfrec.data.dataset import PreparedDataset
 from tfrec.files import write_json
 from tfrec.profiles.fitting import Purchases
@@ -28,7 +29,7 @@ STRENGTHS = {"shrunk": None, "everybody's": 1e6, "own gaps alone": 1e-3}
 
 @click.command()
 @click.option("--data", required=True, type=click.Path(path_type=Path))
-@click.option("--json", "json_path", type=click.Path(path_type=Path))
+@json_option
 def main(data: Path, json_path: Path | None) -> None:
     """Measure the expected windows of the next purchase on a data set."""
     dataset = PreparedDataset.open(data)

@@ -19,6 +19,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.measuring import json_option
 from tfrec.config import FeedbackConfig, SurfaceConfig
 from tfrec.feedback.comparison import NewOrders, compare_policies
 from tfrec.feedback.estimators import Estimate, Support
@@ -149,7 +150,7 @@ def measure(repeats: int, lists: int) -> list[dict[str, float | str]]:
 @click.command()
 @click.option("--repeats", default=200, show_default=True, help="Logs for each share.")
 @click.option("--lists", default=1000, show_default=True, help="Lists of a log.")
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write figures here.")
+@json_option
 def main(repeats: int, lists: int, json_path: Path | None) -> None:
     rows = measure(repeats, lists)
     table = Table("exploration", "estimate", box=box.MARKDOWN)

@@ -12,12 +12,11 @@ from pathlib import Path
 import click
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
+from benchmarks.measuring import json_option, list_figures, list_table, run_options
 from tfrec.config import EvaluationConfig
 from tfrec.evaluation import Cases, ItemKNN, Popularity
-from tfrec.evaluation.bootstrap import bootstrap_interval
-from tfrec.evaluation.metrics import case_of_target, ndcg, recall, target_ranks
+from tfrec.evaluation.metrics import case_of_target, target_ranks
 from tfrec.evaluation.protocol import Scorer
 from tfrec.evaluation.tuning import tune_popularity, tuning_cases
 from tfrec.files import write_json
@@ -27,15 +26,13 @@ from tfrec.surfaces.groups import groups_of_all
 from tfrec.surfaces.shelves import count_shelves
 from tfrec.training.loading import TrainedRun
 
-CUTOFF = 10
 BATCH = 256
 MOST = 5000
 
 
 @click.command()
-@click.option("--run", "run_folder", required=True, type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path))
-@click.option("--json", "json_path", type=click.Path(path_type=Path))
+@run_options
+@json_option
 def main(run_folder: Path, data: Path | None, json_path: Path | None) -> None:
     """Measure lists of other kinds of products."""
     run = TrainedRun.open(run_folder, data)
@@ -64,7 +61,7 @@ def main(run_folder: Path, data: Path | None, json_path: Path | None) -> None:
         f"{len(cases)} shoppers, who know {kinds:.1f} of {int(group.max())} kinds on average, "
         f"choose {len(cases.target_item)} products of others"
     )
-    Console().print(table(figures, title))
+    Console().print(list_table(figures, title, "within other kinds"))
     if json_path is not None:
         write_json(json_path, {"title": title, "models": figures})
 
@@ -104,24 +101,7 @@ def measured(
         bounds = cases.target_offsets[start : rows[-1] + 2]
         place = slice(bounds[0], bounds[-1])
         ranks[place] = target_ranks(scores, bounds - bounds[0], cases.target_item[place])
-    offsets = cases.target_offsets
-    values = np.stack([ndcg(ranks, offsets, CUTOFF), recall(ranks, offsets, CUTOFF)], axis=1)
-    low, high = bootstrap_interval(values)
-    return {
-        name: [float(values[:, place].mean()), float((high - low)[place] / 2)]
-        for place, name in enumerate(("ndcg@10", "recall@10"))
-    }
-
-
-def table(figures: dict[str, dict[str, list[float]]], title: str) -> Table:
-    drawn = Table(title=title)
-    drawn.add_column("within other kinds")
-    for name in ("NDCG@10", "recall@10"):
-        drawn.add_column(name, justify="right")
-    for name, found in figures.items():
-        cells = (found["ndcg@10"], found["recall@10"])
-        drawn.add_row(name, *(f"{mean:.4f} ±{half:.4f}" for mean, half in cells))
-    return drawn
+    return list_figures(ranks, cases.target_offsets)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 import tfrec  # noqa: F401  (decides which Keras TensorFlow gets)
+from benchmarks.measuring import json_option
 from tfrec.config import RankingConfig
 from tfrec.feedback.position_bias import estimate_examination, score_groups
 from tfrec.feedback.simulation import SimulatedLog, simulate
@@ -115,7 +116,7 @@ def measure(repeats: int, lists: int) -> list[dict[str, Any]]:
 @click.command()
 @click.option("--repeats", default=3, show_default=True, help="Shops of each steepness.")
 @click.option("--lists", default=10_000, show_default=True, help="Lists of a log.")
-@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write figures here.")
+@json_option
 def main(repeats: int, lists: int, json_path: Path | None) -> None:
     rows = measure(repeats, lists)
     table = Table("steepness", "last place", box=box.MARKDOWN)

@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 import tfrec  # noqa: F401  (decides which Keras TensorFlow gets)
+from benchmarks.measuring import json_option, run_options
 from tfrec.data.records import Histories
 from tfrec.explaining.history_reasons import event_weights, history_weights, mean_vector
 from tfrec.explaining.word_reasons import WordReasons
@@ -334,12 +335,11 @@ def word_figures(
 
 
 @click.command()
-@click.option("--run", "run_folder", required=True, type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path))
+@run_options
 @click.option("--shoppers", default=400, show_default=True, help="How many of the test split.")
 @click.option("--repeats", type=click.Choice(["count", "exclude"]), default="exclude")
 @click.option("--seed", default=42, show_default=True)
-@click.option("--json", "json_path", type=click.Path(path_type=Path))
+@json_option
 def main(
     run_folder: Path,
     data: Path | None,

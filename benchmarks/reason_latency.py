@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 import tfrec  # noqa: F401  (decides which Keras TensorFlow gets)
+from benchmarks.measuring import run_options
 from tfrec.export.exporter import exportable_of
 from tfrec.export.saving import Signature, Tensors
 from tfrec.export.served_models import ServedModels
@@ -33,8 +34,7 @@ REASONS = "reason_"
 
 
 @click.command()
-@click.option("--run", "run_folder", required=True, type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path))
+@run_options
 @click.option("--rounds", default=200, show_default=True)
 @click.option("--seed", default=42, show_default=True)
 def main(run_folder: Path, data: Path | None, rounds: int, seed: int) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.measuring import json_option, run_options
 from tfrec.evaluation.metrics import target_ranks
 from tfrec.export.exporter import exportable_of
 from tfrec.export.served_models import ServedModels
@@ -47,10 +48,9 @@ Ranks = Callable[[list[Query]], np.ndarray]
 
 
 @click.command()
-@click.option("--run", "run_folder", required=True, type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path))
+@run_options
 @click.option("--items", default=500, show_default=True, help="Items that queries are made for.")
-@click.option("--json", "json_path", type=click.Path(path_type=Path))
+@json_option
 def main(run_folder: Path, data: Path | None, items: int, json_path: Path | None) -> None:
     """Measure the search of a run beside BM25 and a frozen BERT."""
     run = TrainedRun.open(run_folder, data)

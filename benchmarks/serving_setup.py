@@ -31,7 +31,6 @@ BATCHING = (
 )
 MONITORING = (f"--monitoring_config_file={DEPLOY / 'monitoring.config'}",)
 MODES: dict[str, tuple[str, ...]] = {"one by one": (), "batching": BATCHING}
-RECOMMEND = {"recommend": 1.0}
 WARMUP_SECONDS = 2.0
 MEBIBYTE = 1 << 20
 

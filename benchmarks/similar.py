@@ -16,8 +16,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.measuring import CUTOFF, json_option, run_options, with_intervals
 from tfrec.data.dataset import PreparedDataset
-from tfrec.evaluation.bootstrap import bootstrap_interval
 from tfrec.evaluation.lists import top_lists
 from tfrec.evaluation.metrics import ndcg, target_ranks
 from tfrec.files import write_json
@@ -25,17 +25,15 @@ from tfrec.surfaces.similar import PARTS
 from tfrec.surfaces.similar_fitting import fit_similar, held_out_pairs, pair_parts
 from tfrec.training.loading import TrainedRun
 
-CUTOFF = 10
 FEW = 5
 LEAST = 3
 
 
 @click.command()
-@click.option("--run", "run_folder", required=True, type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path))
+@run_options
 @click.option("--column", default="categories", show_default=True)
 @click.option("--pairs", default=3000, show_default=True, help="Most pairs.")
-@click.option("--json", "json_path", type=click.Path(path_type=Path))
+@json_option
 def main(
     run_folder: Path, data: Path | None, column: str, pairs: int, json_path: Path | None
 ) -> None:
@@ -91,12 +89,12 @@ def measured(
     scores[np.arange(len(item)), item] = -np.inf
     offsets = np.arange(len(item) + 1)
     ranks = target_ranks(scores, offsets, later)
-    values = np.stack([ranks <= CUTOFF, ndcg(ranks, offsets, CUTOFF)], axis=1).astype(float)
-    low, high = bootstrap_interval(values)
+    values = np.stack([ranks <= CUTOFF, ndcg(ranks, offsets, CUTOFF)], axis=1)
+    (hits, half), (gain, _) = with_intervals(values)
     found = {
-        "recall@10": float(values[:, 0].mean()),
-        "±": float((high - low)[0] / 2),
-        "ndcg@10": float(values[:, 1].mean()),
+        "recall@10": hits,
+        "±": half,
+        "ndcg@10": gain,
         "recall@10 of little known": float(values[few, 0].mean()) if few.any() else float("nan"),
     }
     if narrow is not None:

@@ -21,6 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.measuring import json_option, run_options
 from benchmarks.serving_setup import Server, numbers, served
 from serving.client.calls import Operation
 from serving.client.connection import Connection, Settings
@@ -81,12 +82,11 @@ STARRED = {CART: ("cart",), AGAIN: ("buy again",), CAMPAIGN: ("campaign",)}
 
 
 @click.command()
-@click.option("--run", "run_folder", required=True, type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path))
+@run_options
 @click.option("--histories", required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--rate", default=20.0, show_default=True, help="Requests a second.")
 @click.option("--seconds", default=20.0, show_default=True, help="For each surface.")
-@click.option("--json", "json_path", type=click.Path(path_type=Path))
+@json_option
 def main(
     run_folder: Path,
     data: Path | None,
