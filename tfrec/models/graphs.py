@@ -18,7 +18,8 @@ class OpenGraph:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = tf.function(function, autograph=False)
+        # A concrete function asks for arguments that have a default, too, unless they are hidden.
+        self._function = tf.function(lambda *inputs: function(*inputs), autograph=False)
 
     def __call__(self, *inputs: Any) -> Any:
         """Returns what the function returns."""
