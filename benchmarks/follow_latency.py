@@ -23,7 +23,7 @@ from pipelines.console import table_console
 from pipelines.following import keeper
 from tests.updating.kafka_brokers import broker, create_topic, send
 from tfrec.config import DataConfig
-from tfrec.updating.history_feed import HistoryFeed, ShopperEvent
+from tfrec.updating.history_feed import HistoryFeed, KeptEvent
 from tfrec.updating.sources import open_source
 
 TOPIC = "events"
@@ -40,7 +40,7 @@ class Watch:
         self._lock = threading.Lock()
         self.seen: dict[str, float] = {}
 
-    def __call__(self, events: Sequence[ShopperEvent]) -> int:
+    def __call__(self, events: Sequence[KeptEvent]) -> int:
         """Keeps events."""
         kept = self._keep(events)
         now = time.monotonic()

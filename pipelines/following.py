@@ -17,14 +17,14 @@ from tfrec.errors import UserError
 from tfrec.progress import progress, write_line
 
 if TYPE_CHECKING:
-    from tfrec.updating.history_feed import HistoryFeed, ShopperEvent
+    from tfrec.updating.history_feed import HistoryFeed, KeptEvent
     from tfrec.updating.sources.source import Origin, Source
     from tfrec.updating.state import UpdateState
     from tfrec.updating.update import Updated
 
 AHEAD_SECONDS = 300.0
 """Events further ahead are in no history: they would stay the newest one for too long."""
-Keep = Callable[[Sequence["ShopperEvent"]], int]
+Keep = Callable[[Sequence["KeptEvent"]], int]
 following_options = together(
     click.option(
         "--batch-events",
@@ -197,7 +197,7 @@ def keeper(url: str, salt_file: Path | None, most: int) -> Keep:
         raise UserError(str(error)) from error
     users = UserHashes(store, _salt(salt_file))
 
-    def keep(events: Sequence["ShopperEvent"]) -> int:
+    def keep(events: Sequence["KeptEvent"]) -> int:
         latest = time.time() + AHEAD_SECONDS
         by_user: dict[str, list[Event]] = {}
         try:

@@ -19,7 +19,7 @@ from tests.updating.stream_shop import (
 from tfrec.errors import UserError
 from tfrec.files import read_json
 from tfrec.updating.following import Follower, Limits, MicroBatch, Stop, Stopped
-from tfrec.updating.history_feed import HistoryAwayError, HistoryFeed, shopper_events
+from tfrec.updating.history_feed import HistoryAwayError, HistoryFeed, kept_events
 from tfrec.updating.sources import DirectorySource, Piece
 from tfrec.updating.state import Ledger
 from tfrec.updating.update import get_ready, update
@@ -327,7 +327,7 @@ class TestHistories:
     def test_unusable_events_are_in_no_history(self, shop):
         rows = lines([1]) + b"no json\n" + lines([2]).replace(b"purchase", b"dance") + lines([3])
         config = shop.state.config.data.model_copy(update={"event_types": ["purchase"]})
-        found = shopper_events(Piece({}, 4, lines=rows), config)
+        found = kept_events(Piece({}, 4, lines=rows), config)
         assert [each.time for each in found] == [event(1)["timestamp"], event(3)["timestamp"]]
 
     def test_a_store_that_is_away_is_asked_again(self, shop, monkeypatch):

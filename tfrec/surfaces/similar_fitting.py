@@ -21,7 +21,7 @@ TEXT_SHARES = (2.0, 1.0, 0.5, 0.3, 0.2, 0.1, 0.05, 0.0)
 TEXTS = PARTS.index("texts")
 
 
-class Pairs(NamedTuple):
+class ChosenPairs(NamedTuple):
     """Two products that a shopper chose one after the other, or at one moment.
 
     Attributes:
@@ -50,7 +50,7 @@ def fit_similar(
     tables = count_similar(dataset, "valid")
     pairs = held_out_pairs(dataset, "valid", seed=seed)
     most = max(1, CELLS // len(vectors))
-    pairs = Pairs(pairs.item[:most], pairs.later[:most])
+    pairs = ChosenPairs(pairs.item[:most], pairs.later[:most])
     final = count_similar(dataset, "test")
     if not len(pairs.item):
         return final, {}
@@ -93,7 +93,7 @@ def count_similar(dataset: PreparedDataset, before: str) -> SimilarTables:
     return SimilarTables(nearest, cosines, np.full(len(PARTS), 1.0 / len(PARTS), np.float32))
 
 
-def held_out_pairs(dataset: PreparedDataset, split: str, *, seed: int) -> Pairs:
+def held_out_pairs(dataset: PreparedDataset, split: str, *, seed: int) -> ChosenPairs:
     """Returns one pair a shopper of a split, in random order: two neighbours among his choices.
 
     Both are of the period of the split. Where a shopper has a single choice in it, the first is
@@ -119,7 +119,7 @@ def held_out_pairs(dataset: PreparedDataset, split: str, *, seed: int) -> Pairs:
             place = random.choice(places)
             items.append(chosen[place])
             later.append(chosen[place + 1])
-    return Pairs(np.array(items, np.int64), np.array(later, np.int64))
+    return ChosenPairs(np.array(items, np.int64), np.array(later, np.int64))
 
 
 def pair_parts(

@@ -24,7 +24,7 @@ AGAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class ShopperEvent:
+class KeptEvent:
     """An event as a history keeps it.
 
     Attributes:
@@ -44,7 +44,7 @@ class HistoryAwayError(Exception):
     """The histories cannot be written just now, and may be in a moment; says why."""
 
 
-def shopper_events(piece: Piece, config: DataConfig) -> list[ShopperEvent]:
+def kept_events(piece: Piece, config: DataConfig) -> list[KeptEvent]:
     """Returns the usable events of a piece, read as an update reads them.
 
     Args:
@@ -65,7 +65,7 @@ def shopper_events(piece: Piece, config: DataConfig) -> list[ShopperEvent]:
     kept = typed.frame[table.kept]
     seconds = kept["timestamp"].to_numpy().astype("datetime64[us]").astype(np.int64) / 1e6
     columns = [kept[name].tolist() for name in ("user_id", "item_id", "event")]
-    return [ShopperEvent(*row) for row in zip(*columns, seconds.tolist(), strict=True)]
+    return [KeptEvent(*row) for row in zip(*columns, seconds.tolist(), strict=True)]
 
 
 class HistoryFeed:
@@ -85,7 +85,7 @@ class HistoryFeed:
     def __init__(
         self,
         open_source: Callable[[], Source],
-        keep: Callable[[Sequence[ShopperEvent]], int],
+        keep: Callable[[Sequence[KeptEvent]], int],
         config: DataConfig,
         folder: Path,
         *,
@@ -143,7 +143,7 @@ class HistoryFeed:
     def _hand_over(self, piece: Piece) -> bool:
         """Keeps the events of a piece; False if the feed was ended before that was possible."""
         try:
-            events = shopper_events(piece, self._config) if piece.events else []
+            events = kept_events(piece, self._config) if piece.events else []
         except UserError as error:
             # An update refuses them, and keeps them with the reason.
             write_line(f"Histories: {error}; the events are passed over.")
