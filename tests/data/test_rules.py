@@ -19,6 +19,13 @@ def test_a_duplicate_of_a_rejected_row_is_the_first_of_its_kind():
     assert duplicated_rows(table).tolist() == [False, False, True]
 
 
+def test_no_row_is_left():
+    times = np.array(["2027-06-01", "2027-06-01"], dtype="datetime64[us]")
+    table = table_of(user_id=["u", "u"], timestamp=times)
+    table.reject(np.array([True, True]), "future_timestamp")
+    assert duplicated_rows(table).tolist() == [False, False]
+
+
 def test_returns_need_an_earlier_purchase_of_the_item_by_the_shopper():
     # In the order of time; P is a purchase, R a return, V a view.
     rows = [

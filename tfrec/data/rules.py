@@ -11,6 +11,8 @@ from tfrec.data.table import Table, as_strings
 def duplicated_rows(table: Table) -> np.ndarray:
     """Returns bool `[n]`: kept rows equal in every raw column to an earlier kept row."""
     kept = table.kept
+    if not kept.any():  # Arrow cannot make one chunk of none for every type
+        return np.zeros(len(table), dtype=bool)
     raw = table.raw.filter(pa.array(kept))
     codes = {}
     for name in raw.column_names:
