@@ -69,7 +69,7 @@ SURFACES_ASKED: dict[str, Ask] = {
         titles[one.history[-1]], *_who(one), context=one.context
     ),
     "search with filters": lambda ask, one, titles: ask.search(
-        titles[one.history[-1]], *_who(one), context=one.context, price_to=1e6
+        titles[one.history[-1]], *_who(one), context=one.context, include_sold_out=True
     ),
     "campaign, 1 text": lambda ask, one, _: ask.campaign(
         CREATIVES[:1], *_who(one), context=one.context

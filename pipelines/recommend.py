@@ -29,6 +29,9 @@ from tfrec.errors import UserError
     show_default=True,
     help="With ranking and display order, or retrieval alone.",
 )
+@click.option(
+    "--surface", metavar="NAME", help="A named display order (display.surfaces) of the export."
+)
 def command(
     server: str,
     server_ca: Path | None,
@@ -37,6 +40,7 @@ def command(
     exclude: str,
     context: tuple[str, ...],
     model: str,
+    surface: str | None,
     k: int,
     as_json: bool,
     timeout: float,
@@ -51,6 +55,7 @@ def command(
             exclude=split_ids(exclude),
             context=_pairs(context),
             model=model,
+            surface=surface,
         )
         skipped = [item.item_id for item in client.describe(items) if not item.known]
     if skipped:

@@ -28,6 +28,8 @@ class Operations(SurfaceOperations):
         exclude: Sequence[str] = (),
         context: Mapping[str, str] | None = None,
         model: str = RECOMMENDER,
+        surface: str | None = None,
+        seed: str | None = None,
         titles: bool = True,
         strict: bool = True,
         timeout: float | None = None,
@@ -42,6 +44,10 @@ class Operations(SurfaceOperations):
             exclude: item ids that must not be recommended.
             context: values of the model's context features, such as ``{"country": "France"}``.
             model: ``"recommender"`` (retrieval, ranking and display order) or ``"retrieval"``.
+            surface: a named display order of the recommender, from ``display.surfaces`` of the
+                configuration that it was exported with; None for its usual one.
+            seed: of what the surface leaves to chance, such as a visit: the same one leaves the
+                same to chance. None for length and last item of the history.
             titles: whether to ask for names and prices, too (one more call).
             strict: whether a history of unknown items only is an error; otherwise it is answered
                 like an empty one. Only noticed with `titles`.
@@ -52,13 +58,23 @@ class Operations(SurfaceOperations):
 
         Raises:
             UnknownItemError: if the history has items and the server knows none of them.
+            ModelMissingError: if the models were exported without the surface.
             ClientError: if an argument is wrong or the server cannot answer.
         """
         inputs = requests.shopper(history, events, timestamps, exclude)
+        if surface is not None:
+            if model != RECOMMENDER:
+                raise InvalidRequestError(
+                    f"the surface {surface} is a display order, which the model {model} has none "
+                    f"of; ask the model {RECOMMENDER}"
+                )
+            if seed is None:
+                seed = f"{len(history)} {history[-1] if history else ''}"
+            inputs["seed"] = requests.column([seed])
         wanted = Wanted(k, titles, strict, timeout)
         return (
             yield from self._list(
-                model, SERVING_DEFAULT, inputs, wanted, about=history, context=context
+                model, surface or SERVING_DEFAULT, inputs, wanted, about=history, context=context
             )
         )
 

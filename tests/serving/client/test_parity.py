@@ -36,6 +36,21 @@ QUESTIONS = {
         ),
         ("retrieval", "serving_default", SHOPPER | {"exclude_item_id": [[""]]}),
     ),
+    "surface": (
+        lambda client: client.recommend(["B1"], surface="checkout", seed="visit 7", titles=False),
+        (
+            "recommender",
+            "checkout",
+            {
+                "history_item_id": [["", "B1"]],
+                "history_event": [["", ""]],
+                "history_timestamp": np.array([[0, 0]], np.int64),
+                "exclude_item_id": [[""]],
+                "context_country": [""],
+                "seed": ["visit 7"],
+            },
+        ),
+    ),
     "search": (
         lambda client: client.search("red", HISTORY, EVENTS, TIMES, titles=False),
         ("retrieval", "search", HISTORY_INPUTS | {"context_country": [""], "query": ["red"]}),
