@@ -211,8 +211,7 @@ def save_ranking(folder: Path) -> None:
 def save_recommender(folder: Path, offset: float = 0.0) -> None:
     model = TinyModel(offset)
 
-    @signature(HISTORY | EXCLUDE | CONTEXT)
-    def default(inputs):
+    def ranked(inputs):
         history = inputs["history_item_id"]
         answer = model.top(model.scores(history, inputs["exclude_item_id"]))
         last = tf.where(model.rows(history)[:, -1] > 0, history[:, -1], "")
@@ -222,6 +221,16 @@ def save_recommender(folder: Path, offset: float = 0.0) -> None:
             "probability_return": tf.zeros_like(answer["score"]) + 0.25,
             "reason_item_id": tf.repeat(last[:, tf.newaxis], K, axis=1),
         }
+
+    @signature(HISTORY | EXCLUDE | CONTEXT)
+    def default(inputs):
+        return ranked(inputs)
+
+    @signature(HISTORY | EXCLUDE | CONTEXT | {"seed": tf.TensorSpec([None], tf.string)})
+    def checkout(inputs):
+        """A named display order, in which the best comes last."""
+        answer = ranked(inputs)
+        return {name: tf.reverse(values, [1]) for name, values in answer.items()}
 
     @signature(HISTORY | EXCLUDE | CONTEXT | NOW)
     def home_page(inputs):
@@ -248,7 +257,7 @@ def save_recommender(folder: Path, offset: float = 0.0) -> None:
             "reason_item_id": tf.concat([none[:, :1], last, none[:, :1]], axis=1),
         }
 
-    save(model, folder, serving_default=default, home_page=home_page)
+    save(model, folder, serving_default=default, checkout=checkout, home_page=home_page)
 
 
 def save(model: tf.Module, folder: Path, **functions) -> None:

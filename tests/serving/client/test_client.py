@@ -32,6 +32,15 @@ def test_an_empty_history_is_a_new_shopper(client):
     assert ids(client.recommend([], k=2)) == ["A1", "A2"]
 
 
+def test_a_surface_has_an_order_of_its_own(client):
+    usual = ids(client.recommend(["B1"], k=6))
+    assert ids(client.recommend(["B1"], k=6, surface="checkout")) == usual[::-1]
+    with pytest.raises(errors.ModelMissingError, match="no signature basement"):
+        client.recommend(["B1"], surface="basement")
+    with pytest.raises(errors.InvalidRequestError, match="ask the model recommender"):
+        client.recommend(["B1"], surface="checkout", model="retrieval")
+
+
 def test_excluded_items_are_not_recommended(client):
     assert ids(client.recommend(["A1"], exclude=["A1", "B1"], k=3)) == ["A2", "B2", "C1"]
 
