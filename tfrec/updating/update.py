@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -269,7 +270,14 @@ def _finish(
             cache=home.folder / "text_vectors",
             config=config,
         )
-        step("data", generation.write_data)
+        try:
+            step("data", generation.write_data)
+        except UserError as error:
+            # Such as a clock far ahead that leaves no validation days. A batch that stayed would
+            # be finished first by every later update, and fail each of them.
+            if not _lies_outside(error):
+                shutil.rmtree(folder)
+            raise
         verdict = step("train and judge", lambda: generation.verdict(on_step))
         outcome, reason = "kept", verdict.reason
         if verdict.passed:
