@@ -25,7 +25,7 @@ from tfrec.files import atomic_file
 from tfrec.towers.bert.weights import find_weights
 from tfrec.training.run import CONFIG, RunDirectory
 
-STEPS = 8
+STEPS = 9
 WIDTH_OUTSIDE_A_TERMINAL = 120
 
 
@@ -96,6 +96,7 @@ class Demo:
             runner.run(self._ranking())
             runner.run(self._evaluation("count"))
             runner.run(self._evaluation("exclude"))
+            runner.run(self._surfaces())
             runner.run(self._export())
             runner.run(self._ask())
         show_answers(self._answers, self._console)
@@ -193,6 +194,20 @@ class Demo:
             [figures, tables],
         )
 
+    def _surfaces(self) -> Step:
+        arguments = ["--run", self._run, "--data", self._data, "--overwrite"]
+        return Step(
+            "fit the surfaces",
+            self._stage("train surfaces", *arguments),
+            {
+                "data": self._data / MANIFEST,
+                "retrieval": self._retrieval_inputs,
+                "bert": self._bert,
+                "surfaces": self._config.surfaces,
+            },
+            [self._run / "surfaces"],
+        )
+
     def _export(self) -> Step:
         return Step(
             "export",
@@ -202,6 +217,7 @@ class Demo:
             {
                 "data": self._data / MANIFEST,
                 "models": self._model_inputs,
+                "surfaces": self._run / "surfaces",
                 "config": self._config.export,
                 "repeats": self._config.evaluation.repeats,
             },

@@ -78,6 +78,8 @@ def show_next_steps(console: Console, workdir: Path, models: Path, run: Path) ->
             f"{tfrec} recommend {server} --history 22423,22720 --context country=France",
             f'{tfrec} search {server} --query "retro lunch box"',
             f"{tfrec} similar {server} --item 85123A",
+            f"{tfrec} cart {server} --basket 85123A,22423",
+            f"{tfrec} home {server} --history 22423,22720",
         ],
         "begin with the data of your own shop": [
             f"{tfrec} data prepare --events events.csv --items items.csv --out data",

@@ -22,7 +22,7 @@ from tfrec.data.sample import sample_path
 
 SHOPPERS = 50
 ITEMS = 200
-STEPS = 8
+STEPS = 9
 MODELS = ("retrieval", "retrieval+ranking", "popularity", "item_knn", "text_knn")
 
 RUN = """
@@ -124,11 +124,11 @@ class Shop:
 
 def ran(output):
     """Returns the names of the steps that were run, not reused."""
-    return re.findall(r"^\[\d/8\] (.+): done in", output, re.MULTILINE)
+    return re.findall(r"^\[\d/9\] (.+): done in", output, re.MULTILINE)
 
 
 def reused(output):
-    return re.findall(r"^\[\d/8\] (.+): reused", output, re.MULTILINE)
+    return re.findall(r"^\[\d/9\] (.+): reused", output, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -148,9 +148,9 @@ def demo(killed):
 
 class TestContinued:
     def test_every_step_was_done_once_and_training_went_on(self, demo):
-        assert "[3/8] train retrieval …" in demo.killed
+        assert "[3/9] train retrieval …" in demo.killed
         assert reused(demo.continued) == ["prepare the data", "item text vectors"]
-        assert "[3/8] train retrieval (continued after a stop) …" in demo.continued
+        assert "[3/9] train retrieval (continued after a stop) …" in demo.continued
         assert len(ran(demo.continued)) == STEPS - 2
         # The first epoch is not trained again.
         assert "Retrieval epoch 1: ndcg" not in demo.continued
@@ -246,7 +246,8 @@ class TestEnd:
         for folder, name, _ in commands:
             assert os.access(f"{folder}/{name}", os.X_OK)
         words = [arguments.split(" --")[0] for _, name, arguments in commands if name == "tfrec"]
-        assert words == ["serve", "recommend", "search", "similar", "data prepare"]
+        asked = ["recommend", "search", "similar", "cart", "home"]
+        assert words == ["serve", *asked, "data prepare"]
 
 
 class TestAgain:
@@ -319,21 +320,23 @@ class TestChanges:
 def test_killed_in_every_step(tmp_path):
     shop = Shop(tmp_path)
     signs = [
-        "[1/8] prepare",
+        "[1/9] prepare",
         "reading items",
-        "[2/8] item",
-        "[3/8] train",
+        "[2/9] item",
+        "[3/9] train",
         "Retrieval epoch 2/2",
         "Retrieval: 2 epochs",
-        "[4/8] train",
+        "[4/9] train",
         "Candidate lists",
         "Ranking: 1 epochs",
-        "[5/8] evaluate",
+        "[5/9] evaluate",
         "evaluate popularity",
-        "[6/8] evaluate",
-        "[7/8] export",
+        "[6/9] evaluate",
+        "[7/9] fit",
+        "The surfaces are in",
+        "[8/9] export",
         "Exporting",
-        "[8/8] serve",
+        "[9/9] serve",
     ]
     for sign in signs:
         shop.run_until(sign)
