@@ -14,7 +14,7 @@ class UpdateConfig(Section):
     valid_days: int = Field(
         default=14, ge=1, description="days before these, on which the ranking model learns"
     )
-    train_days: float = Field(
+    train_days: int = Field(
         default=28,
         ge=0,
         description="the weights are trained on once so many days of events wait for it; updates "

@@ -158,7 +158,7 @@ class Generation:
             return trained
         if trained is None:
             days, least = self._waiting_days, self.config.update.train_days
-            why = f"{days:.0f} days of events wait to be trained on, of {least} (update.train_days)"
+            why = f"{days} days of events wait to be trained on, of {least} (update.train_days)"
             checks = verdict.checks
         else:
             why, checks = trained.reason, trained.checks
@@ -276,11 +276,12 @@ class Generation:
         return str(told)
 
     @property
-    def _waiting_days(self) -> float:
+    def _waiting_days(self) -> int:
         """Days of events that the champion's weights were not trained on, and now could be."""
         until = self.dataset.manifest.splits["valid"].starts
         waiting = np.datetime64(until, "s") - np.datetime64(self._trained_until, "s")
-        return float(waiting / np.timedelta64(1, "D"))
+        # Periods begin at events, so four weeks may lack some minutes.
+        return round(float(waiting / np.timedelta64(1, "D")))
 
     def _is_trained(self, run: str, model: str, config: ExperimentConfig) -> bool:
         path, checksum = self.folder / run, self.dataset.checksum
