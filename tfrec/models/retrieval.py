@@ -171,10 +171,7 @@ class RetrievalModel(tfrs.models.Model):
         Those of items that have learned none are the means of their stand-ins', or zero without
         stand-ins.
         """
-        offsets = np.zeros((self.catalogue.num_items + 1, self.config.dimension), np.float32)
-        learned = self.item_tower.id_offset.numpy()
-        offsets[: len(learned)] = learned
-        offsets[0] = 0.0
+        offsets = self._own_offsets()
         new = np.flatnonzero(~self.learned()[1:]) + 1
         if self.config.stand_ins and len(new) not in (0, self.catalogue.num_items):
             stand_ins = StandIns.of(self._described_vectors(), new)
@@ -187,12 +184,20 @@ class RetrievalModel(tfrs.models.Model):
         if not self.config.stand_ins or not learned[1:].any():
             return None
         learned[0] = False
-        return Placement(self._described_vectors(), self.offsets(), learned)
+        return Placement(self._described_vectors(), self._own_offsets(), learned)
 
     def learned(self) -> np.ndarray:
         """Returns bool `[num_items + 1]`: items with an id offset that training has moved."""
         moved = self.item_tower.id_offset.numpy().any(axis=1)
         return np.pad(moved, (0, self.catalogue.num_items + 1 - len(moved)))
+
+    def _own_offsets(self) -> np.ndarray:
+        """Returns what `offsets` does, with zero for all items but those with an id."""
+        offsets = np.zeros((self.catalogue.num_items + 1, self.config.dimension), np.float32)
+        own = self.item_tower.id_offset.numpy()
+        offsets[: len(own)] = own
+        offsets[0] = 0.0
+        return offsets
 
     def _described_vectors(self) -> np.ndarray:
         """Returns unit vectors of all items as if no id had learned anything."""
