@@ -52,8 +52,9 @@ class WordReasons(tf.Module):
             queries: float32 `[batch, dimension]`, where the shoppers are.
             items: int64 `[batch, count]`; 0 for none.
         """
-        by_word = tf.linalg.matmul(queries, self._moves, transpose_b=True)
-        direct = tf.gather(by_word, tf.gather(self._of_item, items), batch_dims=1)
+        # Gathered, as a product with all words grows with the catalogue.
+        moves = tf.gather(self._moves, tf.gather(self._of_item, items))
+        direct = tf.einsum("bd,bkwd->bkw", queries, moves)
         text = tf.einsum("bd,bkd->bk", queries, tf.gather(self._texts, items))
         score = tf.einsum("bd,bkd->bk", queries, tf.gather(self._vectors, items))
         return (
