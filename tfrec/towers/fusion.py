@@ -1,11 +1,11 @@
 """How an item's text and its id become one vector."""
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import tensorflow as tf
 
 Fusion = Literal["sum", "text", "id", "id_from_text", "concatenate", "gate"]
-FUSIONS = ("sum", "text", "id", "id_from_text", "concatenate", "gate")
+FUSIONS: tuple[str, ...] = get_args(Fusion)
 ID_INSTEAD = ("id", "id_from_text")
 """Fusions in which an id stands in the place of the text, which then does not train."""
 
