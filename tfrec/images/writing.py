@@ -24,10 +24,13 @@ def write_catalogue(
         out: the file.
         column: name of the column; one of that name is replaced.
     """
-    catalogue = table.columns.take(pa.array(rows))
     # The pictures themselves are of no more use, and as large as all the rest together.
-    bulky = [field.name for field in catalogue.schema if _holds_bytes(field.type)]
-    catalogue = catalogue.drop_columns([*bulky, *({column} & set(catalogue.column_names))])
+    kept = [
+        field.name
+        for field in table.columns.schema
+        if field.name != column and not _holds_bytes(field.type)
+    ]
+    catalogue = table.columns.select(kept).take(pa.array(rows))
     with atomic_file(out) as temporary:
         pq.write_table(catalogue.append_column(column, vectors), temporary, compression="zstd")
 
