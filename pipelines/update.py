@@ -99,16 +99,15 @@ def command(
 
     updated = update(models, state, events, items, run=run_folder, data=data, config=settings)
     if as_json:
-        told = {"repeated": updated.repeated, **dataclasses.asdict(updated.entry)}
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        _show_json(updated, indent=2)
     else:
         show_updated(updated)
 
 
-def _show_json(updated: "Updated") -> None:
-    """Prints the entry as one line."""
+def _show_json(updated: "Updated", indent: int | None = None) -> None:
+    """Prints the entry, by default as one line."""
     told = {"repeated": updated.repeated, **dataclasses.asdict(updated.entry)}
-    click.echo(json.dumps(told, ensure_ascii=False))
+    click.echo(json.dumps(told, indent=indent, ensure_ascii=False))
 
 
 def show_updated(updated: "Updated") -> None:

@@ -11,6 +11,7 @@ from tfrec.errors import UserError
 from tfrec.files import write_json
 from tfrec.training.surfaces import FITTED, SURFACES
 from tfrec.updating import generation as module
+from tfrec.updating import refitting
 from tfrec.updating.generation import VERDICT, Generation
 
 
@@ -33,11 +34,11 @@ def generation(tmp_path):
 
 def test_surfaces_are_fitted_anew_where_the_champion_has_any(generation, monkeypatch):
     fitted = []
-    monkeypatch.setattr(module, "run_surfaces", lambda *given, **_: fitted.append(given))
-    generation.fit_surfaces("run")
+    monkeypatch.setattr(refitting, "run_surfaces", lambda *given, **_: fitted.append(given))
+    generation.refit("run")
     assert fitted == []
     write_json(generation.champion_run / SURFACES / FITTED, {})
-    generation.fit_surfaces("run")
+    generation.refit("run")
     assert fitted == [(generation.folder / "run", generation.dataset.path)]
 
 

@@ -49,6 +49,7 @@ def export_run(
     models: str | Path,
     data: str | Path | None = None,
     settings: ExperimentConfig | None = None,
+    version: int | None = None,
 ) -> Exported:
     """Writes the models of a run as a new version.
 
@@ -58,11 +59,12 @@ def export_run(
         data: the run's data set, where it has moved.
         settings: its sections `display`, `surfaces`, `evaluation` and `export` stand in for those
             of the run.
+        version: as in `export`.
 
     Raises:
         UserError: if the run is not whole, or the models cannot be written.
     """
-    return export_trained(path, TrainedRun.open(path, data), models, settings)
+    return export_trained(path, TrainedRun.open(path, data), models, settings, version)
 
 
 def export_trained(
@@ -70,6 +72,7 @@ def export_trained(
     run: TrainedRun,
     models: str | Path,
     settings: ExperimentConfig | None = None,
+    version: int | None = None,
 ) -> Exported:
     """Writes the models of an open run as a new version, with their reference statistics.
 
@@ -78,13 +81,14 @@ def export_trained(
         run: the same, opened.
         models: the models folder.
         settings: as in `export_run`.
+        version: as in `export`.
 
     Raises:
         UserError: as `export_run`.
     """
     source = exportable_of(path, run, settings)
     source = dataclasses.replace(source, reference=reference_of(run, source.config))
-    return export(source, Path(models))
+    return export(source, Path(models), version)
 
 
 def exportable_of(

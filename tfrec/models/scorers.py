@@ -65,12 +65,12 @@ class TwoStageScorer:
 
     def _score(self, history: History, hidden: tf.Tensor) -> tf.Tensor:
         count = self._recommender.candidates
-        shown = self._recommender.show(history, hidden, count=count)
+        first_stage = self._recommender.retriever.scores(history)
+        shown = self._recommender.show(history, hidden, count=count, scores=first_stage)
         items, values = shown.items, shown.values
         if self._recommender.display is not None:
             places = tf.range(count, 0, -1, dtype=tf.float32)[tf.newaxis] / count
             values = tf.where(items > 0, places, NO_VALUE)
-        first_stage = self._recommender.retriever.scores(history)
         # Shifted until the best of them is below the last of the candidates; a larger shift would
         # round the scores to fewer digits and make ties of them.
         best = tf.reduce_max(first_stage, axis=1, keepdims=True)

@@ -28,7 +28,6 @@ class RetrievalValidation:
         dataset: the prepared data set.
         config: whether re-purchases count, and what a new item is.
         seed: seed of the sample.
-        shoppers: its size at most.
 
     Attributes:
         results: everything that the last call measured, one result a way of counting repeats; the
@@ -48,10 +47,9 @@ class RetrievalValidation:
         dataset: PreparedDataset,
         config: EvaluationConfig,
         seed: int,
-        shoppers: int = VALIDATION_SHOPPERS,
     ) -> None:
         count = len(dataset.histories("valid"))
-        sample = np.sort(np.random.default_rng(seed).permutation(count)[:shoppers])
+        sample = np.sort(np.random.default_rng(seed).permutation(count)[:VALIDATION_SHOPPERS])
         modes: list[Literal["count", "exclude"]] = ["exclude"]
         if config.repeats == "count":
             modes.append("count")

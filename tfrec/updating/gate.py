@@ -98,30 +98,23 @@ def decide(
             seed=seed,
             certain=False,
         ),
-        *(
-            _accuracy(
-                f"NDCG@{config.cutoff}, {name}",
-                before,
-                after,
-                config.most_loss_of_part,
-                least,
-                seed=seed,
-                certain=True,
-            )
-            for name, before, after, least in (
-                (
-                    "new items",
-                    champion.ndcg_new_items,
-                    challenger.ndcg_new_items,
-                    config.least_new_items,
-                ),
-                (
-                    "new shoppers",
-                    champion.ndcg_new_shoppers,
-                    challenger.ndcg_new_shoppers,
-                    config.least_cases,
-                ),
-            )
+        _accuracy(
+            f"NDCG@{config.cutoff}, new items",
+            champion.ndcg_new_items,
+            challenger.ndcg_new_items,
+            config.most_loss_of_part,
+            config.least_new_items,
+            seed=seed,
+            certain=True,
+        ),
+        _accuracy(
+            f"NDCG@{config.cutoff}, new shoppers",
+            champion.ndcg_new_shoppers,
+            challenger.ndcg_new_shoppers,
+            config.most_loss_of_part,
+            config.least_cases,
+            seed=seed,
+            certain=True,
         ),
         _figure(
             "coverage",

@@ -16,19 +16,19 @@ from tfrec.data.manifest import MANIFEST
 from tfrec.errors import UserError
 from tfrec.evaluation.cases import Cases, NoCasesError
 from tfrec.files import read_json, write_json
-from tfrec.training.profiles import PROFILES, run_profiles
+from tfrec.models.recommender import Recommender
 from tfrec.training.ranking import train_ranking
 from tfrec.training.retrieval import load_retrieval
 from tfrec.training.run import RunDirectory
-from tfrec.training.surfaces import FITTED, SURFACES, run_surfaces
 from tfrec.updating.batch import EVENTS, BatchRecord
 from tfrec.updating.contenders import Contender, all_text_vectors
 from tfrec.updating.gate import TRAINED, Verdict, decide
 from tfrec.updating.grown import write_grown
 from tfrec.updating.identity import code_identity
-from tfrec.updating.judging import judge, milliseconds
+from tfrec.updating.judging import Judged, judge, milliseconds
 from tfrec.updating.log import log_of
 from tfrec.updating.publishing import VERSION, publish_generation
+from tfrec.updating.refitting import refit
 from tfrec.updating.sample import TRAIN, TrainingSample, chosen_shoppers, write_sample
 from tfrec.updating.state import SERVED
 from tfrec.updating.training import recount, update_config, update_retrieval
@@ -122,8 +122,7 @@ class Generation:
             on_step("retrieval")
             self.train_ranking()
             on_step("ranking")
-            self.fit_surfaces(TRAINED)
-            self.fit_profiles(TRAINED)
+            self.refit(TRAINED)
             return self.judge(TRAINED)
         except UserError as error:
             if isinstance(error.__cause__, OSError):
@@ -151,8 +150,7 @@ class Generation:
             # What came since the weights were trained is still to be trained on.
             retrieval.finish({}, trained_until=self._trained_until)
             ranking.finish({})
-        self.fit_surfaces(RECOUNTED)
-        self.fit_profiles(RECOUNTED)
+        self.refit(RECOUNTED)
         verdict = self.judge(RECOUNTED)
         if trained is not None and not verdict.passed:
             return trained
@@ -203,18 +201,9 @@ class Generation:
         )
         run.finish({"valid_ndcg@10": summary.best_score, **quality}, **summary.facts())
 
-    def fit_surfaces(self, run: str) -> None:
-        """Fits the surfaces of a run anew, if the champion has any: they belong to its model."""
-        if not (self.champion_run / SURFACES / FITTED).is_file():
-            return
-        if not self._is_trained(run, SURFACES, self.training_config):
-            run_surfaces(self.folder / run, self.dataset.path, overwrite=True)
-
-    def fit_profiles(self, run: str) -> None:
-        """Finds segments and rhythm anew, if the champion has any, which are of its vectors."""
-        folder = self.folder / run
-        if (self.champion_run / PROFILES).is_dir() and not (folder / PROFILES).is_dir():
-            run_profiles(folder, self.dataset.path)
+    def refit(self, run: str) -> None:
+        """Fits surfaces and portraits of a run anew, where the champion has any."""
+        refit(self.champion_run, self.folder / run, self.dataset, self.training_config)
 
     def judge(self, run: str) -> Verdict:
         """Compares a challenger, the run in that folder, with the champion on the newest days.
@@ -222,22 +211,16 @@ class Generation:
         Both know the log up to those days; so does the champion in service, if updates come as
         often as those days are long.
         """
-        update, evaluation = self.config.update, self.config.evaluation
+        update = self.config.update
         try:
-            cases = Cases.of(self.dataset, "test", evaluation)
+            old, before = self._champion_judged
         except NoCasesError:
             return Verdict(False, "nobody of the newest days can be judged on", [])
-        challenger = Contender.load(self.folder / run, self.dataset, self.vectors)
-        contenders = [self.champion, challenger]
-        log = self.dataset.log_before("test")
-        recommenders, judged = [], []
-        for contender in contenders:
-            contender.count(log)
-            recommender = contender.recommender()
-            recommenders.append(recommender)
-            judged.append(judge(recommender, cases, update.cutoff, evaluation.new_item_events))
-        latency = milliseconds(recommenders, cases) if update.most_slower is not None else None
-        return decide(judged[0], judged[1], update, latency=latency, seed=self.config.seed)
+        # Its counts end there since it was trained, or counted.
+        new = Contender.load(self.folder / run, self.dataset, self.vectors).recommender()
+        after = self._judged(new)
+        latency = milliseconds([old, new], self._cases) if update.most_slower is not None else None
+        return decide(before, after, update, latency=latency, seed=self.config.seed)
 
     def publish(self, models: Path, version: int | None = None) -> int:
         """Publishes the challenger; returns its version.
@@ -250,6 +233,21 @@ class Generation:
         return publish_generation(
             self.folder, run, models, self.config, self._lineage(), version=version
         )
+
+    @cached_property
+    def _cases(self) -> Cases:
+        return Cases.of(self.dataset, "test", self.config.evaluation)
+
+    @cached_property
+    def _champion_judged(self) -> tuple[Recommender, Judged]:
+        """The champion with the counts up to the newest days, and its figures there."""
+        self.champion.count(self.dataset.log_before("test"))
+        recommender = self.champion.recommender()
+        return recommender, self._judged(recommender)
+
+    def _judged(self, recommender: Recommender) -> Judged:
+        cutoff, new = self.config.update.cutoff, self.config.evaluation.new_item_events
+        return judge(recommender, self._cases, cutoff, new)
 
     def _sample(self) -> TrainingSample:
         folder = self.folder / "sample"

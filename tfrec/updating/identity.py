@@ -1,11 +1,13 @@
 """What tells one state of the code from another."""
 
+import functools
 import hashlib
 from pathlib import Path
 
 import tfrec
 
 
+@functools.cache
 def code_identity() -> dict[str, str]:
     """Returns tfrec's version, and SHA-256 over its source files."""
     root = Path(tfrec.__file__).parent

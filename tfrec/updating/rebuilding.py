@@ -1,27 +1,24 @@
 """Builds a published version again from what it came from, and compares the figures."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tfrec.config import ExperimentConfig, load_config
 from tfrec.data.dataset import PreparedDataset
 from tfrec.errors import UserError
-from tfrec.export.exporter import export, exportable_of
-from tfrec.export.reference import reference_of
+from tfrec.export.exporter import export_run
 from tfrec.export.versions import MODELS, versions_of
 from tfrec.files import disk_errors_as_user_errors, only_one, read_json, write_json
-from tfrec.training.loading import TrainedRun
-from tfrec.training.profiles import PROFILES, run_profiles
-from tfrec.training.run import RunDirectory
+from tfrec.training.run import RECORD, RunDirectory
 from tfrec.training.stages import run_ranking, run_retrieval
-from tfrec.training.surfaces import FITTED, SURFACES, run_surfaces
 from tfrec.updating.comparing import Figure, differences, figures_of_metrics, figures_of_verdicts
 from tfrec.updating.gate import Verdict
 from tfrec.updating.generation import Generation
 from tfrec.updating.identity import code_identity
 from tfrec.updating.lineage import lineage_of, source_need
+from tfrec.updating.refitting import refit
 from tfrec.updating.state import CONFIG, SERVED, Entry, Ledger, UpdateState
 
 GENERATION, RUN, MODELS_FOLDER, REPORT, LOCK = (
@@ -194,15 +191,9 @@ def _first(ledger: Ledger, models: Path, out: Path, on_step: Callable[[str], Non
         second = RunDirectory.open(run, "ranking")
         run_ranking(dataset, out / RUN, second.config, seed=second.seed)
     on_step("ranking")
-    if (run / SURFACES / FITTED).is_file() and not _is_finished(out / RUN, SURFACES):
-        run_surfaces(out / RUN, dataset.path)
-    if (run / PROFILES).is_dir() and not (out / RUN / PROFILES).is_dir():
-        run_profiles(out / RUN, dataset.path)
+    refit(run, out / RUN, dataset, first.config)
     if ledger.version not in versions_of(out / MODELS_FOLDER / MODELS[-1]):
-        trained = TrainedRun.open(out / RUN, dataset.path)
-        exported = exportable_of(out / RUN, trained)
-        exported = replace(exported, reference=reference_of(trained, exported.config))
-        export(exported, out / MODELS_FOLDER, ledger.version)
+        export_run(out / RUN, out / MODELS_FOLDER, dataset.path, version=ledger.version)
     on_step("publish")
     notes = []
     if ledger.version in versions_of(models / MODELS[0]):
@@ -248,7 +239,7 @@ def _named(run: RunDirectory, name: str) -> dict[str, float]:
 
 
 def _is_finished(run: Path, name: str) -> bool:
-    return (run / name / "run.json").is_file() and RunDirectory(run / name).finished
+    return (run / name / RECORD).is_file() and RunDirectory(run / name).finished
 
 
 def _notes(code: dict[str, str]) -> list[str]:

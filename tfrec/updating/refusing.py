@@ -1,6 +1,5 @@
 """A batch of a followed source that cannot be used: put aside whole, entered, and passed over."""
 
-import dataclasses
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,6 +72,5 @@ def refuse(
         seconds={},
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    positions = {**ledger.positions, origin.source: origin.after}
-    home.write(dataclasses.replace(ledger, entries=[*ledger.entries, entry], positions=positions))
+    home.write(ledger.followed_by(entry, {origin.source: origin.after}))
     return entry

@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -71,6 +71,15 @@ class Ledger:
     def entry_of(self, content: str) -> Entry | None:
         """Returns the update that took in a batch of this content, if there was one."""
         return next((each for each in self.entries if each.batch["content"] == content), None)
+
+    def followed_by(self, entry: Entry, positions: dict[str, Position]) -> "Ledger":
+        """Returns the ledger with one more update, and how far sources are read with it.
+
+        Both are in one file, so that no event is taken in twice and none is left out.
+        """
+        return replace(
+            self, entries=[*self.entries, entry], positions={**self.positions, **positions}
+        )
 
     def entry_of_version(self, version: int) -> Entry | None:
         """Returns the update that published a version."""

@@ -1,6 +1,5 @@
 """A continual update from beginning to end: every step once, whatever was killed in between."""
 
-import dataclasses
 import hashlib
 import json
 import shutil
@@ -295,12 +294,7 @@ def _finish(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         code=code_identity(),
     )
-    ledger = dataclasses.replace(
-        ledger,
-        entries=[*ledger.entries, entry],
-        # In one file with the entry, so that no event is taken in twice and none is left out.
-        positions={**ledger.positions, **position_of(folder / "batch")},
-    )
+    ledger = ledger.followed_by(entry, position_of(folder / "batch"))
     home.write(ledger)
     on_step("ledger")
     needed = [home.newest_data(ledger), home.champion(ledger, models)[1]]
