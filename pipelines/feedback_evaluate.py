@@ -51,8 +51,15 @@ def command(
     import numpy as np
 
     from tfrec.feedback.comparison import compare_policies
+    from tfrec.training.run import RunDirectory
 
     settings = load_config(config)
+    # Before the log is read, which may be long.
+    RunDirectory.open(run_folder, "retrieval")
+    if not (run_folder / "ranking").exists():
+        raise UserError(
+            f"the run {run_folder} has no ranking model; train it with `tfrec train ranking`"
+        )
     # What is not on the screen is not looked at, so the chances of places account for it.
     examples = examples_of(
         event_log, settings, start, end, by_score=by_score, impressions=not by_score
@@ -73,10 +80,6 @@ def command(
     from tfrec.training.loading import TrainedRun
 
     trained = TrainedRun.open(run_folder, data)
-    if trained.ranker is None:
-        raise UserError(
-            f"the run {run_folder} has no ranking model; train it with `tfrec train ranking`"
-        )
     places = np.arange(1, settings.feedback.places + 1)
     looks = examples.examination
     comparison = compare_policies(

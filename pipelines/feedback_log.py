@@ -36,7 +36,8 @@ def examples_of(
     from tfrec.feedback.reading import read_log
     from tfrec.monitoring.live.event_log import IMPRESSION
 
-    lines, bad_lines = read_log(event_log, unix_seconds("--until", end))
+    since, until = unix_seconds("--from", start), unix_seconds("--until", end)
+    lines, bad_lines = read_log(event_log, until)
     if not impressions:
         lines = [line for line in lines if line.event != IMPRESSION]
     return make_examples(
@@ -44,6 +45,6 @@ def examples_of(
         settings.feedback,
         settings.display,
         by_score=by_score,
-        since=unix_seconds("--from", start),
+        since=since,
         bad_lines=bad_lines,
     )
