@@ -12,6 +12,7 @@ from tfrec.data.dataset import PreparedDataset
 from tfrec.data.records import Histories, no_targets
 from tfrec.errors import UserError
 from tfrec.feedback.examples import LABEL_PREFIX, load_examples
+from tfrec.models.graphs import OpenGraph
 from tfrec.models.recommender import Ranker, Retriever
 from tfrec.progress import progress
 from tfrec.towers.histories import pad_histories
@@ -227,8 +228,7 @@ def _described(
     config: RankingConfig,
 ) -> np.ndarray:
     longest = max(retriever.model.config.max_history, config.max_history)
-    scores_of = tf.function(retriever.scores, reduce_retracing=True)
-    describe = tf.function(ranker.describe, reduce_retracing=True)
+    scores_of, describe = OpenGraph(retriever.scores), OpenGraph(ranker.describe)
     parts = []
     starts = range(0, len(items), SHOPPERS_A_BATCH)
     for start in progress(list(starts), description="Feedback lists", unit="batch"):
