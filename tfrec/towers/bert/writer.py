@@ -1,13 +1,12 @@
 """Writes a BERT as a folder in Hugging Face layout, which `text.bert` takes."""
 
-import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import safetensors.numpy
 
-from tfrec.files import atomic_folder
+from tfrec.files import atomic_folder, write_json
 from tfrec.towers.bert.importer import hugging_face_tensors
 from tfrec.towers.bert.policies import merge_updates
 from tfrec.towers.bert.tower import BertTextTower
@@ -43,8 +42,8 @@ def write_bert(tower: BertTextTower, folder: Path) -> None:
         "tokenize_chinese_chars": settings.split_cjk,
     }
     with atomic_folder(folder) as temporary:
-        _write(temporary / CONFIG_FILE, tower.architecture.to_hugging_face())
-        _write(temporary / TOKENIZER_CONFIG_FILE, tokenizer)
+        write_json(temporary / CONFIG_FILE, tower.architecture.to_hugging_face())
+        write_json(temporary / TOKENIZER_CONFIG_FILE, tokenizer)
         tensors = hugging_face_tensors(tower.backbone)
         safetensors.numpy.save_file(
             {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()},
@@ -52,7 +51,3 @@ def write_bert(tower: BertTextTower, folder: Path) -> None:
             metadata={"format": "pt"},
         )
         shutil.copyfile(tower.tokenizer.vocabulary_path, temporary / VOCABULARY_FILE)
-
-
-def _write(path: Path, content: dict) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
