@@ -3,8 +3,8 @@
 import tensorflow as tf
 
 from tfrec.export.histories import ROWS_OF_TEXT, HistoryReader
+from tfrec.export.requests import NOW, TIMES
 from tfrec.export.saving import Signature, Tensors
-from tfrec.export.shelves import NOW, TIMES
 from tfrec.models.recommender import Retriever
 from tfrec.surfaces.campaign import Campaign
 from tfrec.surfaces.letters import cut

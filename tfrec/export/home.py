@@ -5,10 +5,10 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tfrec.config import HomeConfig
-from tfrec.export.requests import EXCLUDED, RequestReader
+from tfrec.export.requests import EXCLUDED, NOW, TIMES, RequestReader
 from tfrec.export.saving import Signature, Tensors
 from tfrec.export.served_items import ServedItems
-from tfrec.export.shelves import NOW, TIMES, ShelfScores
+from tfrec.export.shelves import ShelfScores
 from tfrec.index.exact import NEVER
 from tfrec.models.recommender import Recommender
 from tfrec.surfaces.page import LEFT_OUT, STATES, fill_page

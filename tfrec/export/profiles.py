@@ -1,10 +1,9 @@
 """The signature that draws the portrait of a shopper."""
 
-import tensorflow as tf
-
 from tfrec.export.exportable import Exportable
 from tfrec.export.histories import HistoryReader
 from tfrec.export.names import tensor_names
+from tfrec.export.requests import NOW, TIMES
 from tfrec.export.saving import Signature, Tensors
 from tfrec.models.recommender import Retriever
 from tfrec.profiles.portrait import Portraits
@@ -13,7 +12,6 @@ from tfrec.training.profiles import portraits_of
 from tfrec.training.retrieval import weights_fingerprint
 
 PROFILE = "profile"
-NOW = "now"
 
 
 class ProfileSignatures:
@@ -35,7 +33,7 @@ class ProfileSignatures:
     @property
     def signatures(self) -> dict[str, Signature]:
         """Every signature by name; `now` is in unix seconds, 0 for the time of the last event."""
-        inputs = {**self._histories.inputs, NOW: tf.TensorSpec([None], tf.int64)}
+        inputs = {**self._histories.inputs, NOW: TIMES}
         return {PROFILE: Signature(self.profile, inputs)}
 
     def profile(self, inputs: Tensors) -> Tensors:

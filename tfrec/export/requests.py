@@ -7,6 +7,9 @@ from tfrec.export.served_items import ServedItems
 from tfrec.towers.histories import History
 
 EXCLUDED = "exclude_item_id"
+NOW = "now"
+TIMES = tf.TensorSpec([None], tf.int64)
+"""Of the input `NOW`: unix seconds, 0 for the time of the last event."""
 
 
 class RequestReader:

@@ -1,10 +1,8 @@
 """The signatures of lists for one shopper: what he buys again, and what else there is."""
 
-from typing import Any
-
 import tensorflow as tf
 
-from tfrec.export.requests import RequestReader
+from tfrec.export.requests import NOW, TIMES, RequestReader
 from tfrec.export.saving import Signature, Tensors
 from tfrec.export.served_items import ServedItems
 from tfrec.index.exact import NEVER, best_items, hide_items, hide_unavailable
@@ -13,8 +11,6 @@ from tfrec.surfaces.buy_again import NOT_BOUGHT, Again, BuyAgain
 from tfrec.surfaces.shelves import Shelves
 from tfrec.towers.histories import History
 
-NOW = "now"
-TIMES = tf.TensorSpec([None], tf.int64)
 ALIKE = 40
 """Items most like another one that are shown because of it, in the order of a shopper's taste."""
 
@@ -119,7 +115,7 @@ class ShelfSignatures:
         """Returns items of the kinds of products that are not in each history, `[batch, k]`."""
         history, hidden = self._requests.read(inputs)
         scores = self._scores.other_categories(history, hidden, self._scores.wanted(history))
-        return self._answer(*best_items(scores, self._k))
+        return self._items.best(scores, self._k)
 
     def buy_again(self, inputs: Tensors) -> Tensors:
         """Returns what is due again, `[batch, k]`.
@@ -132,10 +128,8 @@ class ShelfSignatures:
         assert again is not None, "there is such a signature only where this is known"
         logits, items = best_items(again.logits, self._k)
         return {
-            **self._answer(tf.sigmoid(logits), items),
+            "item_id": self._items.ids(items),
+            "score": tf.sigmoid(logits),
             "interval_days": tf.gather(again.interval, items, batch_dims=1),
             "due_in_days": tf.gather(again.due_in, items, batch_dims=1),
         }
-
-    def _answer(self, scores: tf.Tensor, items: tf.Tensor) -> dict[str, Any]:
-        return {"item_id": self._items.ids(items), "score": scores}
