@@ -15,7 +15,7 @@ from tfrec.export.recommender import DEFAULT, RecommenderSignatures, surfaces_of
 from tfrec.export.retrieval import RetrievalSignatures
 from tfrec.export.saving import Signature
 from tfrec.export.served_items import ServedItems
-from tfrec.export.surfaces import home_signatures, surface_signatures
+from tfrec.export.surfaces import SurfaceSignatures
 from tfrec.models.recommender import Recommender, Retriever
 from tfrec.rerank.display_order import DisplayOrder
 from tfrec.towers.bert.weights import BertFiles
@@ -66,17 +66,18 @@ class ServedModels:
             )
             for name, surface in surfaces_of(source.config.display).items()
         }
+        of_surfaces = SurfaceSignatures(fitted, source, items, histories, retriever)
         self.signatures: dict[str, dict[str, Signature]] = {
             "retrieval": RetrievalSignatures(
                 items, histories, products, retriever, text_tower, k, hide_history
             ).signatures
-            | surface_signatures(fitted, source, items, histories, products, retriever, text_tower)
+            | of_surfaces.of_retrieval(products, text_tower)
             | profile_signatures(source, histories, retriever),
             "ranking": RankingSignatures(items, histories, retriever, source.ranker).signatures,
             "recommender": RecommenderSignatures(
                 items, histories, words, surfaces, k, hide_history
             ).signatures
-            | home_signatures(fitted, source, items, histories, surfaces[DEFAULT]),
+            | of_surfaces.of_recommender(surfaces[DEFAULT]),
         }
         self.tables: dict[str, list[tf.Module]] = {
             "retrieval": [items, histories, products, text_tower.tokenizer],

@@ -1,4 +1,4 @@
-"""The signatures of the surfaces, which the exported retrieval model offers."""
+"""The signatures of the surfaces, which the exported models offer."""
 
 from tfrec.export.campaign import CampaignSignatures
 from tfrec.export.companions import CompanionSignatures
@@ -22,79 +22,79 @@ from tfrec.towers.bert.tower import BertTextTower
 from tfrec.training.surfaces import Surfaces
 
 
-def surface_signatures(
-    surfaces: Surfaces | None,
-    source: Exportable,
-    items: ServedItems,
-    histories: HistoryReader,
-    products: ItemReader,
-    retriever: Retriever,
-    text_tower: BertTextTower,
-) -> dict[str, Signature]:
-    """Returns the signatures of a run's surfaces; none where none were fitted.
+class SurfaceSignatures:
+    """What the exported models offer of a run's surfaces; nothing where none were fitted.
+
+    Several models answer with the same tables, which are laid out for the catalogue once.
 
     Args:
         surfaces: what was fitted.
         source: the trained models with their items.
         items: the item table.
         histories: reads histories.
-        products: reads descriptions of products.
         retriever: the trained retrieval model.
-        text_tower: the BERT that the item texts were read with.
     """
-    if surfaces is None:
-        return {}
-    k = source.config.export.k
-    search = Search(source.items["text"].tolist(), surfaces.search)
-    found = SearchSignatures(items, histories, products, retriever, text_tower, search, k)
-    signatures = found.signatures
-    cart = None if surfaces.cart is None else Cart(surfaces.cart)
-    similar = None if surfaces.similar is None else Similar(surfaces.similar)
-    signatures |= CompanionSignatures(items, retriever, similar, cart, k).signatures
-    scores = shelf_scores(surfaces, source, items, retriever)
-    if scores is not None:
-        requests = RequestReader(items, histories, hide_history=False)
-        shelves = ShelfSignatures(items, requests, scores, k)
-        signatures |= shelves.signatures(with_again=surfaces.again is not None)
-    if surfaces.campaign is not None:
-        campaign = Campaign(surfaces.campaign)
-        signatures |= CampaignSignatures(histories, retriever, text_tower, campaign).signatures
-    return signatures
 
+    def __init__(
+        self,
+        surfaces: Surfaces | None,
+        source: Exportable,
+        items: ServedItems,
+        histories: HistoryReader,
+        retriever: Retriever,
+    ) -> None:
+        self._surfaces = surfaces
+        self._source = source
+        self._items = items
+        self._histories = histories
+        self._retriever = retriever
+        self._similar: Similar | None = None
+        self._scores: ShelfScores | None = None
+        if surfaces is not None and surfaces.similar is not None:
+            self._similar = Similar(surfaces.similar)
+        if surfaces is not None and surfaces.shelves is not None:
+            texts = retriever.model.catalogue.text.numpy()[1:]
+            shelves = Shelves(surfaces.shelves, texts, source.config.surfaces.home.new_days)
+            again = None if surfaces.again is None else BuyAgain(surfaces.again)
+            self._scores = ShelfScores(items, retriever, shelves, again)
 
-def home_signatures(
-    surfaces: Surfaces | None,
-    source: Exportable,
-    items: ServedItems,
-    histories: HistoryReader,
-    recommender: Recommender,
-) -> dict[str, Signature]:
-    """Returns the signature of the home page; none where no surfaces were fitted.
+    def of_retrieval(self, products: ItemReader, text_tower: BertTextTower) -> dict[str, Signature]:
+        """Returns what the model `retrieval` offers, by name.
 
-    Args:
-        surfaces: what was fitted.
-        source: the trained models with their items.
-        items: the item table.
-        histories: reads histories.
-        recommender: both stages with the display order.
-    """
-    if surfaces is None or surfaces.similar is None:
-        return {}
-    scores = shelf_scores(surfaces, source, items, recommender.retriever)
-    if scores is None:
-        return {}
-    requests = RequestReader(items, histories, source.config.evaluation.repeats == "exclude")
-    similar, config = Similar(surfaces.similar), source.config.surfaces.home
-    return HomeSignatures(items, requests, recommender, scores, similar, config).signatures
+        Args:
+            products: reads descriptions of products.
+            text_tower: the BERT that the item texts were read with.
+        """
+        surfaces, items, retriever = self._surfaces, self._items, self._retriever
+        if surfaces is None:
+            return {}
+        k = self._source.config.export.k
+        search = Search(self._source.items["text"].tolist(), surfaces.search)
+        found = SearchSignatures(
+            items, self._histories, products, retriever, text_tower, search, k
+        ).signatures
+        cart = None if surfaces.cart is None else Cart(surfaces.cart)
+        found |= CompanionSignatures(items, retriever, self._similar, cart, k).signatures
+        if self._scores is not None:
+            requests = RequestReader(items, self._histories, hide_history=False)
+            shelves = ShelfSignatures(items, requests, self._scores, k)
+            found |= shelves.signatures(with_again=surfaces.again is not None)
+        if surfaces.campaign is not None:
+            campaign = Campaign(surfaces.campaign)
+            found |= CampaignSignatures(self._histories, retriever, text_tower, campaign).signatures
+        return found
 
+    def of_recommender(self, recommender: Recommender) -> dict[str, Signature]:
+        """Returns what the model `recommender` offers, by name.
 
-def shelf_scores(
-    surfaces: Surfaces, source: Exportable, items: ServedItems, retriever: Retriever
-) -> ShelfScores | None:
-    """Returns what scores the catalogue for shelves, `None` where it was not fitted."""
-    if surfaces.shelves is None:
-        return None
-    texts = retriever.model.catalogue.text.numpy()[1:]
-    shelves = Shelves(surfaces.shelves, texts, source.config.surfaces.home.new_days)
-    again = None if surfaces.again is None else BuyAgain(surfaces.again)
-    return ShelfScores(items, retriever, shelves, again)
+        Args:
+            recommender: both stages with the display order.
+        """
+        if self._similar is None or self._scores is None:
+            return {}
+        config = self._source.config
+        hide_history = config.evaluation.repeats == "exclude"
+        requests = RequestReader(self._items, self._histories, hide_history)
+        return HomeSignatures(
+            self._items, requests, recommender, self._scores, self._similar, config.surfaces.home
+        ).signatures
