@@ -58,7 +58,7 @@ class Campaign(tf.Module):
         super().__init__(name="campaign")
         self.weights = tf.Variable(tables.weights, trainable=False)
         self._centre = tf.Variable(np.float32(tables.centre), trainable=False)
-        self._log_recent = tf.Variable(tables.log_recent.astype(np.float32), trainable=False)
+        self._recent = tf.Variable(tf.exp(tables.log_recent.astype(np.float32)), trainable=False)
 
     def themes(self, creatives: tf.Tensor, texts: tf.Tensor) -> tf.Tensor:
         """Returns how far each product belongs to each theme, float32 `[themes, num_items + 1]`.
@@ -106,8 +106,8 @@ class Campaign(tf.Module):
             tf.reshape(tf.math.divide_no_nan(there, length), [-1]),
             tf.stack([tf.shape(items, tf.int64)[0], size]),
         )
-        recent = tf.exp(self._log_recent)
-        recent = tf.pad(recent, [[0, tf.cast(size, tf.int32) - tf.shape(recent)[0]]])
+        missing = tf.cast(size, tf.int32) - tf.shape(self._recent)[0]
+        recent = tf.pad(self._recent, [[0, missing]])
         expected = tf.linalg.matmul(chances, themes, transpose_b=True)
         had = tf.linalg.matmul(history, themes, transpose_b=True)
         sold = tf.linalg.matvec(themes, recent)

@@ -106,7 +106,7 @@ class Shelves(tf.Module):
         age = np.pad(tables.age, missing, constant_values=NEVER_SEEN)
         self.count = int(group.max(initial=0)) + 1
         self.group = tf.Variable(group, trainable=False)
-        self.trend = tf.Variable(np.pad(tables.trend, missing), trainable=False)
+        self.trends = tf.Variable(np.pad(tables.trend >= LEAST_TREND, missing), trainable=False)
         self.new = tf.Variable(age <= new_days, trainable=False)
 
     def shares(self, items: tf.Tensor) -> tf.Tensor:
@@ -141,4 +141,4 @@ class Shelves(tf.Module):
         """
         anybody = tf.reduce_all(items == 0, axis=1, keepdims=True)
         his = tf.logical_or(self.visited(items) > 0.0, anybody)
-        return tf.logical_and(his, self.trend >= LEAST_TREND)
+        return tf.logical_and(his, self.trends)
