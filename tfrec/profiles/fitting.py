@@ -8,7 +8,7 @@ import numpy as np
 
 from tfrec.profiles.clusters import best_clusters, distinctive_names, k_means
 from tfrec.profiles.purchase_gaps import SECONDS_PER_DAY, PurchaseDays, PurchaseRhythm
-from tfrec.profiles.tables import ProfileTables
+from tfrec.profiles.tables import ProfileTables, groups_of_texts
 
 SEGMENT_SIZES = range(3, 13)
 """Numbers of segments that are tried; the one with the best silhouette is taken."""
@@ -65,17 +65,17 @@ def fit_profiles(
     count = int(np.clip(said.sum() // _PRODUCTS_A_GROUP, 1, MOST_GROUPS))
     group_centres = np.zeros((1, text.shape[1]), np.float32)
     group_names = ["everything"]
-    group_of = np.zeros((len(text), 1), np.int32)
+    group_of = np.zeros(len(text), np.int32)
     if said.any():
         # A word that one product alone has names no group.
         group_centres = k_means(text[1:][said], count, seed).astype(np.float32)
-        group_of[1:, 0] = np.where(said, 1 + (text[1:] @ group_centres.T).argmax(axis=1), 0)
-        group_names = _named_groups(group_of[1:, 0] - 1, titles, len(group_centres))
+        group_of = groups_of_texts(text, group_centres)
+        group_names = _named_groups(group_of[1:] - 1, titles, len(group_centres))
     centres, silhouettes = best_clusters(queries, SEGMENT_SIZES, seed)
     segment = (queries @ centres.T).argmax(axis=1)
     # Finer than a category, and readable whatever the catalogue has.
     counts = np.zeros((len(centres), len(group_names) + 1))
-    np.add.at(counts, (segment[purchases.owner], group_of[purchases.item, 0]), 1.0)
+    np.add.at(counts, (segment[purchases.owner], group_of[purchases.item]), 1.0)
     sizes = np.bincount(segment, minlength=len(centres))
     return ProfileTables(
         segment_centres=centres.astype(np.float32),

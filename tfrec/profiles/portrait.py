@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.profiles.purchase_gaps import QUANTILES, SECONDS_PER_DAY
-from tfrec.profiles.tables import BANDS, GROUPS, ProfileTables
+from tfrec.profiles.tables import BANDS, GROUPS, ProfileTables, groups_of_texts
 
 TOP = 3
 """Groups of products that a portrait names of each kind."""
@@ -45,10 +45,7 @@ class Portraits(tf.Module):
             groups = {column: categories[column] for column in tables.columns}
             group_names = {column: ["", *names[column][1:]] for column in tables.columns}
         else:
-            nearest = 1 + (text @ tables.group_centres.T).argmax(axis=1)
-            # Padding and texts that say nothing are in no group.
-            nearest = np.where(np.abs(text).sum(axis=1) > 0, nearest, 0)
-            groups = {GROUPS: nearest[:, np.newaxis].astype(np.int32)}
+            groups = {GROUPS: groups_of_texts(text, tables.group_centres)[:, np.newaxis]}
             group_names = {GROUPS: ["", *tables.group_names]}
         self._groups = {
             kind: tf.Variable(values, trainable=False) for kind, values in groups.items()

@@ -103,3 +103,16 @@ class ProfileTables:
                 )
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise UserError(f"the profiles in {folder} are damaged; {again}") from error
+
+
+def groups_of_texts(text: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Returns the group of each item's text, int32 `[num_items + 1]`, from 1.
+
+    Padding and texts that say nothing are in no group, which is 0.
+
+    Args:
+        text: float32 `[num_items + 1, text_dimension]`, unit vectors of the items' texts, or zeros.
+        centres: float32 `[groups, text_dimension]`.
+    """
+    nearest = 1 + (text @ centres.T).argmax(axis=1)
+    return np.where(np.abs(text).sum(axis=1) > 0, nearest, 0).astype(np.int32)
