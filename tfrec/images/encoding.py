@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import shutil
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from tfrec.files import atomic_file, only_one, read_json, write_json
 from tfrec.images.decoding import SMALLEST_SIDE, UnusablePictureError, decode
 from tfrec.images.sources import PictureSource
 from tfrec.images.writing import write_catalogue, write_rejects
-from tfrec.progress import progress
+from tfrec.progress import ProgressBar, progress
 
 PART_ROWS = 512
 """Rows whose vectors a killed command may lose."""
@@ -96,8 +96,8 @@ def encode_catalogue(
     busy = f"another command is writing {out}; wait for it or choose another --out"
     lock = folder.with_name(f"{folder.name}.lock")
     with only_one(lock, busy):
-        resumed = _start(folder, rows, pictures, encoding)
-        _encode_parts(folder, rows, pictures, encoding)
+        _start(folder, rows, pictures, encoding)
+        resumed = _encode_parts(folder, rows, pictures, encoding)
         parts = [pq.read_table(_part(folder, start)) for start in range(0, len(rows), PART_ROWS)]
         encoded = pa.concat_tables(parts)
         vectors, reasons = encoded.column("vector"), encoded.column("reason").to_pylist()
@@ -125,8 +125,8 @@ def encode_catalogue(
     )
 
 
-def _start(folder: Path, rows: np.ndarray, pictures: PictureSource, encoding: Encoding) -> int:
-    """Keeps the parts of an equal command before, or begins anew; returns how many rows are done.
+def _start(folder: Path, rows: np.ndarray, pictures: PictureSource, encoding: Encoding) -> None:
+    """Keeps the parts of an equal command before, or begins anew.
 
     Parts are of use only while items, pictures, model and settings are what they were.
     """
@@ -141,12 +141,9 @@ def _start(folder: Path, rows: np.ndarray, pictures: PictureSource, encoding: En
     }
     with contextlib.suppress(UserError):
         if read_json(folder / _PLAN) == plan:
-            starts = range(0, len(rows), PART_ROWS)
-            done = [start for start in starts if _part(folder, start).is_file()]
-            return sum(min(PART_ROWS, len(rows) - start) for start in done)
+            return
     shutil.rmtree(folder, ignore_errors=True)
     write_json(folder / _PLAN, plan)
-    return 0
 
 
 def _part(folder: Path, start: int) -> Path:
@@ -155,7 +152,8 @@ def _part(folder: Path, start: int) -> Path:
 
 def _encode_parts(
     folder: Path, rows: np.ndarray, pictures: PictureSource, encoding: Encoding
-) -> None:
+) -> int:
+    """Encodes the parts that are not there yet; returns how many rows were there."""
     starts = [
         start for start in range(0, len(rows), PART_ROWS) if not _part(folder, start).is_file()
     ]
@@ -169,31 +167,38 @@ def _encode_parts(
         bar.initial = done
         for start in starts:
             some = rows[start : start + PART_ROWS]
-            vectors: list[np.ndarray | None] = [None] * len(some)
-            reasons: list[str | None] = [None] * len(some)
-            batch: list[tuple[int, np.ndarray]] = []
-            for place, outcome in enumerate(_decoded(some, pictures, encoding, threads)):
-                if isinstance(outcome, str):
-                    reasons[place] = outcome
-                else:
-                    batch.append((place, outcome))
-                if batch and (len(batch) == BATCH or place == len(some) - 1):
-                    found = encoding.encode(np.stack([pixels for _, pixels in batch]))
-                    for (at, _), vector in zip(batch, found, strict=True):
-                        usable = np.isfinite(vector).all() and vector.any()
-                        vectors[at], reasons[at] = (vector, None) if usable else (None, NO_VECTOR)
-                    batch = []
-                bar.update()
+            outcomes = _decoded(some, pictures, encoding, threads)
+            part = _encode_part(outcomes, len(some), encoding, bar)
             with atomic_file(_part(folder, start)) as temporary:
-                pq.write_table(
-                    pa.table(
-                        {
-                            "vector": pa.array(vectors, pa.list_(pa.float32())),
-                            "reason": pa.array(reasons, pa.string()),
-                        }
-                    ),
-                    temporary,
-                )
+                pq.write_table(part, temporary)
+    return done
+
+
+def _encode_part(
+    outcomes: Iterable[np.ndarray | str], count: int, encoding: Encoding, bar: ProgressBar
+) -> pa.Table:
+    """Returns `vector` and `reason` of `count` pictures, encoded in batches as they are decoded."""
+    vectors: list[np.ndarray | None] = [None] * count
+    reasons: list[str | None] = [None] * count
+    batch: list[tuple[int, np.ndarray]] = []
+    for place, outcome in enumerate(outcomes):
+        if isinstance(outcome, str):
+            reasons[place] = outcome
+        else:
+            batch.append((place, outcome))
+        if batch and (len(batch) == BATCH or place == count - 1):
+            found = encoding.encode(np.stack([pixels for _, pixels in batch]))
+            for (at, _), vector in zip(batch, found, strict=True):
+                usable = np.isfinite(vector).all() and vector.any()
+                vectors[at], reasons[at] = (vector, None) if usable else (None, NO_VECTOR)
+            batch = []
+        bar.update()
+    return pa.table(
+        {
+            "vector": pa.array(vectors, pa.list_(pa.float32())),
+            "reason": pa.array(reasons, pa.string()),
+        }
+    )
 
 
 def _decoded(
