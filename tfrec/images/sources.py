@@ -84,28 +84,33 @@ class PictureBytes(PictureSource):
     """Pictures that the catalogue itself holds.
 
     Args:
-        contents: the content of each row's picture, or None.
+        contents: the content of each row's picture, or null.
         column: the name of their column.
     """
 
-    def __init__(self, contents: Sequence[bytes | None], column: str) -> None:
+    def __init__(self, contents: pa.ChunkedArray, column: str) -> None:
         self._contents = contents
         self._column = column
 
     def name(self, row: int) -> str:
         """Returns the name of the column; "" for none."""
-        return self._column if self._contents[row] else ""
+        return self._column if self._content(row) else ""
 
     def stamp(self, row: int) -> str:
         """Returns a checksum of the content."""
-        content = self._contents[row] or b""
+        content = self._content(row) or b""
         return f"{len(content)} {zlib.crc32(content)}"
 
     def read(self, row: int) -> bytes:
         """Returns the content."""
-        content = self._contents[row]
+        content = self._content(row)
         if content is None:
             raise UnusablePictureError(NO_PICTURE)
+        return content
+
+    def _content(self, row: int) -> bytes | None:
+        # One at a time: all of them as Python objects would fill the memory a second time.
+        content: bytes | None = self._contents[row].as_py()
         return content
 
 
@@ -136,7 +141,7 @@ def find_pictures(table: Table, images: str, beside: Path) -> PictureSource:
         if "bytes" in fields:
             column = pa.chunked_array([chunk.field("bytes") for chunk in column.chunks])
     if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
-        return PictureBytes(column.to_pylist(), images)
+        return PictureBytes(column, images)
     paths = texts(table, images)
     return PictureFiles([_from(beside, path) for path in paths])
 
