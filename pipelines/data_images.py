@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.console import table_console
-from pipelines.options import config_option, path_option
+from pipelines.options import check_parquet, config_option, path_option
 from pipelines.running import run
 from tfrec.config import load_config
-from tfrec.errors import UserError
-from tfrec.files import check_writable
 
 if TYPE_CHECKING:
     from tfrec.images.encoding import Encoded
@@ -96,9 +94,7 @@ def command(
     command that was killed goes on where it was when it is called again.
     """
     settings = load_config(config)
-    check_writable(out)
-    if out.suffix != ".parquet":
-        raise UserError(f"{out} will be a Parquet file; give it a name that ends in .parquet")
+    check_parquet(out)
     from tfrec.data.adapters import find_adapter
     from tfrec.images.sources import find_pictures
 

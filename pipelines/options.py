@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from tfrec.errors import UserError
+from tfrec.files import check_writable
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -87,6 +88,17 @@ training_options = together(
     ),
     click.option("--overwrite", is_flag=True, help="Replace a model that is already in the run."),
 )
+
+
+def check_parquet(path: Path) -> None:
+    """Checks that a Parquet file can be written, before there is anything to write.
+
+    Raises:
+        UserError: if it cannot, or its name does not end in ``.parquet``.
+    """
+    check_writable(path)
+    if path.suffix != ".parquet":
+        raise UserError(f"{path} will be a Parquet file; give it a name that ends in .parquet")
 
 
 def unix_seconds(option: str, text: str | None) -> float | None:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.console import table_console
-from pipelines.options import moved_data_option, path_option
+from pipelines.options import check_parquet, moved_data_option, path_option
 from pipelines.running import run
 from tfrec.errors import UserError
-from tfrec.files import check_writable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,9 +46,7 @@ def command(
         return
     if run_folder is None:
         raise UserError("there is no run to read; name it with --run RUN")
-    check_writable(out)
-    if out.suffix != ".parquet":
-        raise UserError(f"{out} will be a Parquet file; give it a name that ends in .parquet")
+    check_parquet(out)
     from tfrec.training.run import RunDirectory
 
     RunDirectory.open(run_folder, "retrieval")
