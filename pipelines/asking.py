@@ -53,6 +53,12 @@ def split_ids(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
+def note_skipped(unknown: Sequence[str]) -> None:
+    """Says on stderr which items of a question the server does not know, if any."""
+    if unknown:
+        click.echo(f"note: not in the catalogue, and skipped: {', '.join(unknown)}", err=True)
+
+
 def show(answer: Sequence[Recommendation], *, k: int, as_json: bool, title: str) -> None:
     """Prints an answer as a table or as JSON; remarks go to stderr."""
     if len(answer) < k:

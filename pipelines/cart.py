@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.asking import ask, asking_options, show, split_ids
+from pipelines.asking import ask, asking_options, note_skipped, show, split_ids
 from pipelines.running import run
 
 
@@ -24,10 +24,7 @@ def command(
     """Ask a server what completes a basket."""
     with ask(server, server_ca, timeout) as client:
         answer = client.cart(split_ids(basket), k=k, exclude=split_ids(exclude))
-    if answer.unknown:
-        click.echo(
-            f"note: not in the catalogue, and skipped: {', '.join(answer.unknown)}", err=True
-        )
+    note_skipped(answer.unknown)
     show(answer, k=k, as_json=as_json, title="Goes with the basket")
 
 

@@ -10,6 +10,7 @@ from pipelines.asking import (
     as_json_row,
     ask,
     ca_option,
+    note_skipped,
     server_option,
     show,
     split_ids,
@@ -65,8 +66,7 @@ def command(
             now=now,
             exclude=split_ids(exclude),
         )
-    if page.unknown:
-        click.echo(f"note: not in the catalogue, and skipped: {', '.join(page.unknown)}", err=True)
+    note_skipped(page.unknown)
     if as_json:
         click.echo(json.dumps(_as_json(page), ensure_ascii=False, indent=2))
         return

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.asking import ask, asking_options, show, split_ids
+from pipelines.asking import ask, asking_options, note_skipped, show, split_ids
 from pipelines.running import run
 from tfrec.errors import UserError
 
@@ -46,10 +46,9 @@ def command(
     timeout: float,
 ) -> None:
     """Ask a server what a shopper may want next."""
-    items = split_ids(history)
     with ask(server, server_ca, timeout) as client:
         answer = client.recommend(
-            items,
+            split_ids(history),
             split_ids(events) if events else None,
             k=k,
             exclude=split_ids(exclude),
@@ -57,12 +56,7 @@ def command(
             model=model,
             surface=surface,
         )
-        skipped = [item.item_id for item in client.describe(items) if not item.known]
-    if skipped:
-        click.echo(
-            f"note: not in the catalogue, and skipped: {', '.join(dict.fromkeys(skipped))}",
-            err=True,
-        )
+    note_skipped(answer.unknown)
     show(answer, k=k, as_json=as_json, title="Recommendations")
 
 
