@@ -56,8 +56,8 @@ class SurfaceQuestions:
             context: as in `recommend`.
         """
         asked = self._read(history, events, timestamps, context)
-        inputs = {**self._inputs("recommender", "home_page", asked, now), **_excluded(exclude)}
-        outputs = self._models.ask("recommender", "home_page", inputs)
+        more = {"now": _moment(now), "exclude_item_id": _row(exclude)}
+        outputs = self._ask_surface("recommender", "home_page", asked, more)
         shelves = {}
         for place, kind in enumerate(outputs["shelf"][0].tolist()):
             line = {name: outputs[name][:, place] for name in ("item_id", "score")}
@@ -93,8 +93,8 @@ class SurfaceQuestions:
             `interval_days` between two purchases, `due_in_days` until the next.
         """
         asked = self._read(history, events, timestamps, context)
-        inputs = {**self._inputs("retrieval", "buy_again", asked, now), **_excluded(())}
-        outputs = self._models.ask("retrieval", "buy_again", inputs)
+        more = {"now": _moment(now), "exclude_item_id": _row(())}
+        outputs = self._ask_surface("retrieval", "buy_again", asked, more)
         ids = [item for item in outputs["item_id"][0][:k].tolist() if item]
         return pd.DataFrame(
             {
@@ -128,9 +128,8 @@ class SurfaceQuestions:
             context: as in `recommend`.
         """
         asked = self._read(history, events, timestamps, context)
-        self._models.need("retrieval", "other_categories")
-        inputs = {**self._models.history_inputs([asked]), **_excluded(exclude)}
-        outputs = self._models.ask("retrieval", "other_categories", inputs)
+        more: dict[str, object] = {"exclude_item_id": _row(exclude)}
+        outputs = self._ask_surface("retrieval", "other_categories", asked, more)
         return self._answer(outputs, k, "Of other categories")
 
     def campaign(
@@ -159,16 +158,22 @@ class SurfaceQuestions:
         if isinstance(creatives, str) or not creatives:
             raise UserError("creatives should be a list of texts, one at least")
         asked = self._read(history, events, timestamps, context)
-        inputs = self._inputs("retrieval", "campaign", asked, now)
-        outputs = self._models.ask("retrieval", "campaign", inputs | {"creative": [[*creatives]]})
+        more = {"now": _moment(now), "creative": _row(creatives)}
+        outputs = self._ask_surface("retrieval", "campaign", asked, more)
         return pd.Series(outputs["probability"][0], index=list(creatives), name="probability")
 
-    def _inputs(
-        self, model: str, signature: str, asked: AskedHistory, now: int | None
-    ) -> dict[str, object]:
+    def _ask_surface(
+        self, model: str, signature: str, asked: AskedHistory, more: Mapping[str, object]
+    ) -> Outputs:
+        """Returns the outputs of a signature for one history and `more` inputs."""
         self._models.need(model, signature)
-        return {**self._models.history_inputs([asked]), "now": [int(now or 0)]}
+        inputs = {**self._models.history_inputs([asked]), **more}
+        return self._models.ask(model, signature, inputs)
 
 
-def _excluded(items: Sequence[str]) -> dict[str, object]:
-    return {"exclude_item_id": [list(items) or [""]]}
+def _row(texts: Sequence[str]) -> list[list[str]]:
+    return [list(texts) or [""]]
+
+
+def _moment(now: int | None) -> list[int]:
+    return [int(now or 0)]
