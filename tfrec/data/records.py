@@ -299,15 +299,15 @@ def read_histories(paths: list[str], *, context: list[str], targets: bool) -> Hi
         return np.cumsum(np.concatenate([[0], *lengths])).astype(np.int64)
 
     users = [user.decode() for batch in batches for user in batch["user"].numpy()]
+    found = no_targets(len(users))
+    if targets:
+        found = {name: flat(name, kind) for name, kind in TARGETS.items()}
+        found["target_offsets"] = splits("target_item")
     return Histories(
         user=np.array(users, dtype=np.str_),
         offsets=splits("item"),
         **{name: flat(name, kind) for name, kind in HISTORY.items()},
         value=flat("value", np.float32),
         context={name: flat(f"{CONTEXT_PREFIX}{name}", np.int32) for name in context},
-        target_offsets=splits("target_item") if targets else np.zeros(len(users) + 1, np.int64),
-        **{
-            name: flat(name, kind) if targets else np.zeros(0, kind)
-            for name, kind in TARGETS.items()
-        },
+        **found,
     )
