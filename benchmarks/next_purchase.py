@@ -41,13 +41,12 @@ def main(data: Path, json_path: Path | None) -> None:
     everything = _days(purchases_of(whole, dataset.target_event_indices))
     start = int(before.timestamp.max()) // SECONDS_PER_DAY
     end = int(whole.timestamp.max()) // SECONDS_PER_DAY
+    fitted = PurchaseRhythm.fit(known, start)
+    if fitted is None:
+        raise SystemExit("too few shoppers bought twice")
     figures = {}
     for name, strength in STRENGTHS.items():
-        rhythm = PurchaseRhythm.fit(known, start)
-        if rhythm is None:
-            raise SystemExit("too few shoppers bought twice")
-        if strength is not None:
-            rhythm = _of_strength(rhythm, known, start, strength)
+        rhythm = fitted if strength is None else _of_strength(fitted, known, start, strength)
         figures[name] = {
             "strength": rhythm.strength,
             **hidden_gaps(rhythm, known),
