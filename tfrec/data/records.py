@@ -7,6 +7,7 @@ import errno
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -160,7 +161,7 @@ class Histories:
         )
 
 
-def no_targets(shoppers: int) -> dict[str, np.ndarray]:
+def no_targets(shoppers: int) -> dict[str, Any]:
     """Returns the fields of `Histories` about targets, for shoppers who have none."""
     empty = {name: np.zeros(0, dtype) for name, dtype in TARGETS.items()}
     return {"target_offsets": np.zeros(shoppers + 1, np.int64), **empty}

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfrec.config import EvaluationConfig
+from tfrec.data.records import Histories, no_targets
 from tfrec.errors import UserError
-from tfrec.evaluation.metrics import case_of_target
 
 if TYPE_CHECKING:
     from tfrec.data.dataset import PreparedDataset
-    from tfrec.data.records import Histories
 
 
 class NoCasesError(UserError):
@@ -38,7 +37,7 @@ class Cases:
     split: str
     repeats: str
     indices: np.ndarray
-    histories: "Histories"
+    histories: Histories
     target_offsets: np.ndarray
     target_item: np.ndarray
     new_shopper: np.ndarray
@@ -101,12 +100,12 @@ class Cases:
         if subset is not None:
             histories = histories.select(chosen)
         width = dataset.num_items + 1
-        case = case_of_target(histories.target_offsets)
+        case = histories.target_owner
         wanted = np.isin(histories.target_event, dataset.target_event_indices)
         # A pair (case, item) as one number: unique() then sorts and removes duplicates at once.
         pairs = np.unique(case[wanted] * width + histories.target_item[wanted])
         if config.repeats == "exclude":
-            seen = case_of_target(histories.offsets) * width + histories.item
+            seen = histories.owner * width + histories.item
             pairs = pairs[~np.isin(pairs, seen)]
         counts = np.bincount(pairs // width, minlength=len(histories))
         kept = np.flatnonzero(counts)
@@ -130,12 +129,6 @@ class Cases:
         )
 
 
-def _without_targets(histories: "Histories") -> "Histories":
+def _without_targets(histories: Histories) -> Histories:
     """Returns the histories with every shopper's targets removed, so that no model can peek."""
-    return dataclasses.replace(
-        histories,
-        target_offsets=np.zeros(len(histories) + 1, dtype=np.int64),
-        target_item=histories.target_item[:0],
-        target_event=histories.target_event[:0],
-        target_timestamp=histories.target_timestamp[:0],
-    )
+    return dataclasses.replace(histories, **no_targets(len(histories)))

@@ -11,7 +11,7 @@ from tfrec.data.records import batches_by_length, ragged_rows
 from tfrec.errors import UserError
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.lists import coverage, gini, intra_list_diversity, novelty, top_lists
-from tfrec.evaluation.metrics import case_of_target, target_ranks
+from tfrec.evaluation.metrics import target_ranks
 from tfrec.evaluation.result import Result, accuracy, summarise
 from tfrec.evaluation.slices import slices_of
 from tfrec.progress import progress
@@ -186,7 +186,7 @@ def rank(
         scores = buffer[: len(rows)]
         _copy_checked(scorer.score(batch.histories), scores, scorer.name)
         if cases.repeats == "exclude":
-            scores[case_of_target(batch.histories.offsets), batch.histories.item] = -np.inf
+            scores[batch.histories.owner, batch.histories.item] = -np.inf
         _, targets = ragged_rows(cases.target_offsets[rows], cases.target_offsets[rows + 1])
         ranks[targets] = target_ranks(scores, batch.target_offsets, batch.target_item)
         if list_length:

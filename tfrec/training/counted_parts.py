@@ -103,7 +103,7 @@ class _Scored:
         if cases.repeats == "exclude":
             hidden = np.zeros(towers.shape, bool)
             histories = cases.histories
-            hidden[np.repeat(np.arange(len(cases)), histories.lengths), histories.item - 1] = True
+            hidden[histories.owner, histories.item - 1] = True
         return cls(towers, memory, log_sales, share, hidden)
 
     def loss(self, scale: float, memory: float, trend: np.ndarray) -> tuple[float, np.ndarray]:
