@@ -1,7 +1,7 @@
 """Trains the ranking model of a run on the candidates of its retrieval model, and loads it."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,31 +95,39 @@ def train_ranking(
     ranker = build_ranker(retrieval, statistics, config.ranking, precision)
     feedback = config.ranking.feedback
     _start_anew_if_changed(run.path, _spec(ranker, retrieval) | _feedback_spec(feedback))
-    lists = {}
-    own = {"train": ~held_out, "holdout": held_out}
-    if feedback.examples is not None and feedback.mode == "instead":
-        del own["train"]
-    for name, chosen in own.items():
+
+    def kept(name: str, make: Callable[[], CandidateLists]) -> CandidateLists:
         folder = run.path / LISTS / name
         if not folder.exists():
-            make_lists(
-                dataset,
-                histories.select(np.flatnonzero(chosen)),
-                retriever,
-                ranker,
-                config.ranking,
-                seed=run.seed,
-                negatives=config.ranking.popularity_negatives if name == "train" else 0,
-            ).save(folder)
-        lists[name] = CandidateLists.load(folder, ranker.model.events)
-    holdout = lists.pop("holdout")
+            make().save(folder)
+        return CandidateLists.load(folder, ranker.model.events)
+
+    def own(chosen: np.ndarray, negatives: int) -> CandidateLists:
+        return make_lists(
+            dataset,
+            histories.select(np.flatnonzero(chosen)),
+            retriever,
+            ranker,
+            config.ranking,
+            seed=run.seed,
+            negatives=negatives,
+        )
+
+    # Examples come first, as those that do not fit are refused; the shop's own lists take long.
+    shown = []
     if feedback.examples is not None:
-        folder = run.path / LISTS / "feedback"
-        if not folder.exists():
-            shown = feedback_lists(dataset, retriever, ranker, config.ranking, seed=run.seed)
-            shown.save(folder)
-        lists["feedback"] = CandidateLists.load(folder, ranker.model.events)
-    train = CandidateLists.joined([*lists.values()])
+        shown = [
+            kept(
+                "feedback",
+                lambda: feedback_lists(dataset, retriever, ranker, config.ranking, seed=run.seed),
+            )
+        ]
+    parts = []
+    if not shown or feedback.mode == "beside":
+        negatives = config.ranking.popularity_negatives
+        parts = [kept("train", lambda: own(~held_out, negatives))]
+    holdout = kept("holdout", lambda: own(held_out, 0))
+    train = CandidateLists.joined([*parts, *shown])
     if parent is None:
         described = train.features[train.present > 0]
         ranker.model.normalise.adapt(described, batch_size=NORMALISE_BATCH)
