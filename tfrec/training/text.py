@@ -36,8 +36,8 @@ def item_text_vectors(dataset: PreparedDataset, config: TextConfig) -> np.ndarra
 
 def text_vectors(texts: list[str], config: TextConfig, default_cache: Path) -> np.ndarray:
     """Returns the frozen BERT's vectors of `texts`, through the cache of the configuration."""
-    cache = Path(config.cache_dir) if config.cache_dir else default_cache
-    return TextVectors(cache, find_weights(config.bert), config.max_tokens).encode(texts)
+    files = find_weights(config.bert)
+    return TextVectors(_cache(config, default_cache), files, config.max_tokens).encode(texts)
 
 
 def text_tower(files: BertFiles, config: TextConfig, policy: Policy | None = None) -> BertTextTower:
@@ -75,8 +75,8 @@ def trained_texts(
     augmentation = Augmentation(config.token_dropout, config.word_swap)
     cost = TextCost(config.texts_per_step, config.cache_activations != "off", augmentation)
     activations = None
-    if config.cache_activations == "disk" and not augmentation and tower.policy != "full":
-        cache = Path(config.cache_dir) if config.cache_dir else dataset.path / TEXT_VECTORS
+    if config.cache_activations == "disk" and cost.keeps_activations(tower):
+        cache = _cache(config, dataset.path / TEXT_VECTORS)
         name = f"{files.fingerprint[:16]}-{tower.frozen_layers}-{tokens.content_hash()[:16]}.npy"
         activations = stored_activations(
             cache / ACTIVATIONS / name, lambda: frozen_activations(tower, tokens)
@@ -118,3 +118,7 @@ class TextRefresh(TrainingObserver):
         texts = self._catalogue.texts
         if texts is not None and self._steps and report.step % self._steps == 0:
             self._catalogue.set_text(texts.encode_all())
+
+
+def _cache(config: TextConfig, default: Path) -> Path:
+    return Path(config.cache_dir) if config.cache_dir else default

@@ -12,7 +12,7 @@ from tfrec.config import DistilConfig
 from tfrec.towers.bert.architecture import BertArchitecture
 from tfrec.towers.bert.augmentation import Augmentation, kinds_of_pieces
 from tfrec.towers.bert.encoding import TOKENS_PER_BATCH
-from tfrec.towers.bert.tokens import TokenRows, token_batches
+from tfrec.towers.bert.tokens import TokenRows, graph_of_rows, token_batches
 from tfrec.towers.bert.tower import BertTextTower
 from tfrec.towers.bert.vectors import utf8
 from tfrec.training.loop import TrainingLoop, TrainingSummary
@@ -179,9 +179,8 @@ def train_distilled(
     held_out = order[: max(1, round(holdout * num_texts))]
     rows = np.setdiff1d(np.arange(len(tokens)), held_out)
     model = DistilledTexts(tower, augmentation)
-    forward = tf.function(
-        lambda token_ids, mask: tower.encode_tokens(token_ids, mask, training=False),
-        reduce_retracing=True,
+    forward = graph_of_rows(
+        lambda token_ids, mask: tower.encode_tokens(token_ids, mask, training=False)
     )
 
     def batch_of(some: np.ndarray) -> dict[str, tf.Tensor]:
@@ -229,12 +228,8 @@ def texts_per_second(tower: BertTextTower, texts: Sequence[str]) -> float:
         tuple(tf.constant(part) for part in tokens.padded(rows))
         for rows in token_batches(tokens.lengths, TOKENS_PER_BATCH)
     ]
-    forward = tf.function(
-        lambda token_ids, mask: tower.encode_tokens(token_ids, mask, training=False),
-        input_signature=[
-            tf.TensorSpec([None, None], tf.int32),
-            tf.TensorSpec([None, None], tf.bool),
-        ],
+    forward = graph_of_rows(
+        lambda token_ids, mask: tower.encode_tokens(token_ids, mask, training=False)
     )
     best = 0.0
     for _ in range(PASSES + 1):  # the first one traces the graph

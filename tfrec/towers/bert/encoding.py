@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 import numpy as np
-import tensorflow as tf
 
 from tfrec.progress import progress
-from tfrec.towers.bert.tokens import TokenRows, token_batches
+from tfrec.towers.bert.tokens import TokenRows, graph_of_rows, token_batches
 from tfrec.towers.bert.tower import BertTextTower
 
 # What was fastest on two cores (benchmarks/text_tower.py), where activations fit the caches.
@@ -24,12 +23,8 @@ class BatchEncoder:
     def __init__(self, tower: BertTextTower, tokens_per_batch: int = TOKENS_PER_BATCH) -> None:
         self._tower = tower
         self._tokens_per_batch = tokens_per_batch
-        self._forward = tf.function(
-            lambda token_ids, mask: tower.encode_tokens(token_ids, mask, training=False),
-            input_signature=[
-                tf.TensorSpec([None, None], tf.int32),
-                tf.TensorSpec([None, None], tf.bool),
-            ],
+        self._forward = graph_of_rows(
+            lambda token_ids, mask: tower.encode_tokens(token_ids, mask, training=False)
         )
 
     def encode(self, texts: list[bytes]) -> Iterator[tuple[np.ndarray, np.ndarray]]:

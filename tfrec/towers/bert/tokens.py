@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -87,3 +87,20 @@ def token_batches(lengths: np.ndarray, tokens_per_batch: int) -> Iterator[np.nda
         count = max(1, tokens_per_batch // max(1, int(lengths[order[start]])))
         yield order[start : start + count]
         start += count
+
+
+def graph_of_rows(
+    function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+) -> tf.types.experimental.PolymorphicFunction:
+    """Returns a function of padded rows as a graph that is made once, whatever their sizes.
+
+    Args:
+        function: of int32 and of bool `[batch, length]`, such as what `TokenRows.padded` returns.
+    """
+    return tf.function(
+        function,
+        input_signature=[
+            tf.TensorSpec([None, None], tf.int32),
+            tf.TensorSpec([None, None], tf.bool),
+        ],
+    )

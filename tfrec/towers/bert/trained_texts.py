@@ -13,7 +13,7 @@ from tfrec.files import atomic_file
 from tfrec.progress import progress
 from tfrec.towers.bert.augmentation import Augmentation, kinds_of_pieces
 from tfrec.towers.bert.encoding import TOKENS_PER_BATCH
-from tfrec.towers.bert.tokens import TokenRows, token_batches
+from tfrec.towers.bert.tokens import TokenRows, graph_of_rows, token_batches
 from tfrec.towers.bert.tower import BertTextTower
 
 PIECES = 4
@@ -33,6 +33,10 @@ class TextCost:
     texts_per_step: int = 0
     activations: bool = True
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
+
+    def keeps_activations(self, tower: BertTextTower) -> bool:
+        """Whether outputs of layers of `tower` are kept."""
+        return self.activations and not self.augmentation and tower.policy != "full"
 
 
 class TrainedTexts(tf.Module):
@@ -61,7 +65,7 @@ class TrainedTexts(tf.Module):
         self.tower = tower
         self.tokens = tokens
         self.cost = cost or TextCost()
-        keeps = self.cost.activations and not self.cost.augmentation and tower.policy != "full"
+        keeps = self.cost.keeps_activations(tower)
         if keeps and activations is None:
             activations = frozen_activations(tower, tokens)
         self._kept = (
@@ -73,12 +77,8 @@ class TrainedTexts(tf.Module):
         self._lengths = tf.constant(tokens.lengths)
         self._offsets = tf.constant(tokens.offsets, tf.int32)
         self._kinds = kinds_of_pieces(tower) if self.cost.augmentation else None
-        self._forward = tf.function(
-            lambda index, mask: self._vectors(index, mask, training=False),
-            input_signature=[
-                tf.TensorSpec([None, None], tf.int32),
-                tf.TensorSpec([None, None], tf.bool),
-            ],
+        self._forward = graph_of_rows(
+            lambda index, mask: self._vectors(index, mask, training=False)
         )
 
     @property
@@ -140,12 +140,8 @@ class TrainedTexts(tf.Module):
 
 def frozen_activations(tower: BertTextTower, tokens: TokenRows) -> np.ndarray:
     """Returns float32 `[num_tokens, dimension]`: `hidden_below` of every token of all texts."""
-    forward = tf.function(
-        lambda token_ids, mask: tower.hidden_below(token_ids, tf.cast(mask, tf.int32)),
-        input_signature=[
-            tf.TensorSpec([None, None], tf.int32),
-            tf.TensorSpec([None, None], tf.bool),
-        ],
+    forward = graph_of_rows(
+        lambda token_ids, mask: tower.hidden_below(token_ids, tf.cast(mask, tf.int32))
     )
     kept = np.zeros((len(tokens.flat), tower.dimension), np.float32)
     with progress(
