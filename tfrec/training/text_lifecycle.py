@@ -10,7 +10,6 @@ from tfrec.data.dataset import PreparedDataset
 from tfrec.progress import write_line
 from tfrec.towers.bert.augmentation import Augmentation
 from tfrec.towers.bert.tokens import TokenRows
-from tfrec.towers.bert.tower import BertTextTower
 from tfrec.towers.bert.vectors import utf8
 from tfrec.towers.bert.weights import find_weights
 from tfrec.towers.bert.writer import write_bert
@@ -35,7 +34,7 @@ from tfrec.training.text_pairs import ItemPairs
 from tfrec.training.text_quality import neighbour_overlap, text_recall
 
 BERT = "bert"
-Trained = tuple[BertTextTower, TrainingSummary, dict[str, float]]
+Trained = tuple[TrainingSummary, dict[str, float]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,20 +105,20 @@ def _step(
     run = RunDirectory.create(
         out, folder, config, dataset.path, checksum, config.seed, overwrite=overwrite
     )
-    tower, summary, metrics = _STEPS[name](dataset, run, config)
-    bert = run.path / BERT
-    write_bert(tower, bert)
-    metrics |= _quality(dataset, _starting_from(config, str(bert)))
+    summary, metrics = _STEPS[name](dataset, run, config)
+    bert = str(run.path / BERT)
+    metrics |= _quality(dataset, _starting_from(config, bert))
     run.finish(metrics, **summary.facts())
-    return TextStep(name, str(bert), metrics, summary.seconds)
+    return TextStep(name, bert, metrics, summary.seconds)
 
 
 def _masked(dataset: PreparedDataset, run: RunDirectory, config: ExperimentConfig) -> Trained:
     settings = config.text_training
     tower = text_tower(find_weights(config.text.bert), config.text, policy="full")
     tokens = TokenRows.of(tower, [utf8(text) for text in _texts(dataset)])
-    summary, metrics = train_masked(tower, tokens, run, settings.masked, settings.holdout)
-    return tower, summary, metrics
+    trained = train_masked(tower, tokens, run, settings.masked, settings.holdout)
+    write_bert(tower, run.path / BERT)
+    return trained
 
 
 def _contrastive(dataset: PreparedDataset, run: RunDirectory, config: ExperimentConfig) -> Trained:
@@ -135,8 +134,9 @@ def _contrastive(dataset: PreparedDataset, run: RunDirectory, config: Experiment
         holdout=config.text_training.holdout,
         seed=run.seed,
     )
-    summary, metrics = train_contrastive(texts, pairs, run, settings)
-    return texts.tower, summary, metrics
+    trained = train_contrastive(texts, pairs, run, settings)
+    write_bert(texts.tower, run.path / BERT)
+    return trained
 
 
 def _distil(dataset: PreparedDataset, run: RunDirectory, config: ExperimentConfig) -> Trained:
@@ -165,9 +165,10 @@ def _distil(dataset: PreparedDataset, run: RunDirectory, config: ExperimentConfi
     metrics["neighbours@10"] = neighbour_overlap(
         vectors[: len(texts)], _vectors(texts, dataset, small)
     )
-    return tower, summary, metrics
+    return summary, metrics
 
 
+# Each leaves its BERT in the folder of the step.
 _STEPS = {"masked": _masked, "contrastive": _contrastive, "distil": _distil}
 
 
