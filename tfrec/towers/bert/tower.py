@@ -169,7 +169,8 @@ class BertTextTower(tf.keras.layers.Layer):
     ) -> tf.Tensor:
         """Runs the embeddings and the layers below the lowest one that trains.
 
-        But for policy ``full`` the outcome never changes, and can be kept.
+        What does not train does not drop out either, so that it computes what it will compute
+        when the model serves. But for policy ``full`` the outcome never changes, and can be kept.
 
         Args:
             token_ids: as in `encode_tokens`.
@@ -229,11 +230,7 @@ class BertTextTower(tf.keras.layers.Layer):
         padding_mask: tf.Tensor,
         training: bool | None,
     ) -> tf.Tensor:
-        """Runs encoder layers, none of them the pooler.
-
-        What does not train does not drop out either, so that it computes what it will compute
-        when the model serves.
-        """
+        """Runs encoder layers, none of them the pooler."""
         for layer in layers:
             hidden = layer(hidden, padding_mask=padding_mask, training=training)
         return hidden
