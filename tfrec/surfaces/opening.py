@@ -65,16 +65,19 @@ def fit_opening(
     settings, metrics = OpeningSettings(DAYS[0], DIVERSITIES[2]), {}
     offsets, targets = first_choices(dataset, "valid")
     if len(targets):
-        days = max(
-            DAYS,
-            key=lambda days: _quality(
-                dataset, OpeningSettings(days, 0.0), vectors, offsets, targets
-            ),
-        )
-        quality = {
-            weight: _quality(dataset, OpeningSettings(days, weight), vectors, offsets, targets)
-            for weight in DIVERSITIES
+        log, width = dataset.log_before("valid"), dataset.num_items + 1
+        shares = {
+            days: buyers_of_late(log, width, dataset.target_event_indices, days) for days in DAYS
         }
+
+        def measure(days: int | None, weight: float) -> float:
+            values = falling_values(shares[days], vectors, weight)
+            values[0] = -np.inf
+            scores = np.broadcast_to(values, (len(offsets) - 1, width))
+            return float(ndcg(target_ranks(scores, offsets, targets), offsets, CUTOFF).mean())
+
+        days = max(DAYS, key=lambda days: measure(days, 0.0))
+        quality = {weight: measure(days, weight) for weight in DIVERSITIES}
         enough = (1.0 - LOSS) * max(quality.values())
         weight = next(weight for weight in DIVERSITIES if quality[weight] >= enough)
         settings, metrics = OpeningSettings(days, weight), {"opening_ndcg@10": quality[weight]}
@@ -91,12 +94,23 @@ def count_opening(
         dataset.target_event_indices,
         settings.days,
     )
-    order = diverse_order(shares[1:], vectors, settings.diversity) + 1
+    return OpeningTables(falling_values(shares, vectors, settings.diversity))
+
+
+def falling_values(shares: np.ndarray, vectors: np.ndarray, diversity: float) -> np.ndarray:
+    """Returns the values of `OpeningTables`, float32 `[num_items + 1]`.
+
+    Args:
+        shares: float `[num_items + 1]`, as `buyers_of_late` returns them.
+        vectors: as in `fit_opening`.
+        diversity: as in `diverse_order`.
+    """
+    order = diverse_order(shares[1:], vectors, diversity) + 1
     values = np.zeros(len(shares), np.float32)
     falling = np.minimum.accumulate(shares[order])
     # Equal values would be told apart by chance.
     values[order] = falling * (1.0 - DROP * np.arange(len(order)))
-    return OpeningTables(values)
+    return values
 
 
 def buyers_of_late(
@@ -154,16 +168,3 @@ def first_choices(dataset: PreparedDataset, split: str) -> tuple[np.ndarray, np.
     pairs = np.unique(owner[counted] * width + later.target_item[counted])
     _, sizes = np.unique(pairs // width, return_counts=True)
     return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), pairs % width
-
-
-def _quality(
-    dataset: PreparedDataset,
-    settings: OpeningSettings,
-    vectors: np.ndarray,
-    offsets: np.ndarray,
-    targets: np.ndarray,
-) -> float:
-    values = count_opening(dataset, "valid", settings, vectors).values.copy()
-    values[0] = -np.inf
-    scores = np.broadcast_to(values, (len(offsets) - 1, len(values)))
-    return float(ndcg(target_ranks(scores, offsets, targets), offsets, CUTOFF).mean())
