@@ -1,5 +1,6 @@
 """Fits the campaign's probabilities: who buys in a theme within the validation period."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,23 +71,22 @@ def fit_campaign(
         raise NoThemesError("nobody buys anything of any theme in the validation period")
     creatives = creative_vectors(themes, encode)
     retrieval.count(dataset.log_before("valid"))
-    best: tuple[float, CampaignTables] | None = None
+    fitted: list[tuple[float, float, np.ndarray]] = []
     labels = audience.bought.ravel()
+    counted = count_campaign(dataset, "valid", CENTRES[0])
     try:
         for centre in CENTRES:
-            tables = count_campaign(dataset, "valid", centre)
+            tables = dataclasses.replace(counted, centre=np.array(centre, np.float32))
             features = described(Campaign(tables), retrieval, audience, creatives)
             weights = fit_logistic(features.reshape(-1, len(FEATURES)), labels)
             loss = log_loss(labels, probabilities(features, weights).ravel())
-            if best is None or loss < best[0]:
-                counted = count_campaign(dataset, "test", centre)
-                final = CampaignTables(weights, counted.centre, counted.log_recent, counted.days)
-                best = loss, final
+            fitted.append((loss, centre, weights))
     finally:
         retrieval.count(dataset.log_before("test"))
-    assert best is not None, "there are centres"
+    loss, centre, weights = min(fitted, key=lambda one: one[0])
+    tables = dataclasses.replace(count_campaign(dataset, "test", centre), weights=weights)
     base = log_loss(labels, np.full(len(labels), labels.mean()))
-    return best[1], {"campaign_log_loss": best[0], "campaign_base_log_loss": base}
+    return tables, {"campaign_log_loss": loss, "campaign_base_log_loss": base}
 
 
 def creative_vectors(themes: Sequence[Theme], encode: BertTextTower) -> np.ndarray:
