@@ -8,7 +8,6 @@ weights of the validation period. The probabilities are compared over everybody 
 too who buy nothing in the period.
 """
 
-import dataclasses
 from pathlib import Path
 
 import click
@@ -21,13 +20,8 @@ from tfrec.evaluation.metrics import target_ranks
 from tfrec.evaluation.probabilities import expected_calibration_error, log_loss
 from tfrec.files import write_json
 from tfrec.surfaces.buy_again import BuyAgain
-from tfrec.surfaces.buy_again_fitting import (
-    bought_later,
-    count_again,
-    fit_again,
-    pairs_at,
-    start_of,
-)
+from tfrec.surfaces.buy_again_fitting import bought_later, fit_again, pairs_at, start_of
+from tfrec.surfaces.logistic import probabilities
 
 
 @click.command()
@@ -36,14 +30,13 @@ from tfrec.surfaces.buy_again_fitting import (
 def main(data: Path, json_path: Path | None) -> None:
     """Measure what is bought again beside two counts."""
     dataset = PreparedDataset.open(data)
-    weights = fit_again(dataset).tables.weights
-    tables = dataclasses.replace(count_again(dataset, "test"), weights=weights)
+    tables = fit_again(dataset).tables
     log = dataset.log_before("test")
     pairs = pairs_at(BuyAgain(tables), log, tables, start_of(dataset, "test"))
     repeated = bought_later(dataset, "test", log, pairs)
     row, item = pairs.row.numpy(), pairs.item.numpy()
-    logits = pairs.features.numpy() @ weights
-    times, age = pairs.features.numpy()[:, 2], pairs.age.numpy()
+    features, age = pairs.features.numpy(), pairs.age.numpy()
+    logits, times = features @ tables.weights, features[:, 2]
     late = age - pairs.interval.numpy()
     scores = {
         "most often bought, then latest": times - 1e-5 * age,
@@ -55,10 +48,10 @@ def main(data: Path, json_path: Path | None) -> None:
         name: measured(row, item, repeated, values, dataset.num_items + 1)
         for name, values in scores.items()
     }
-    chances = 1.0 / (1.0 + np.exp(-logits.astype(np.float64)))
+    chances = probabilities(features, tables.weights)
     rate = float(repeated.mean())
     base = np.full(len(repeated), rate)
-    probabilities = {
+    said = {
         "rate": rate,
         "mean": float(chances.mean()),
         "log_loss": log_loss(repeated, chances),
@@ -69,12 +62,12 @@ def main(data: Path, json_path: Path | None) -> None:
     title = f"What {count} shoppers of the test period buy again"
     Console().print(list_table(figures, title, "order"))
     click.echo(
-        f"{len(repeated)} pairs, {rate:.4f} bought again, {probabilities['mean']:.4f} expected; "
-        f"log loss {probabilities['log_loss']:.4f} (base rate {probabilities['base_log_loss']:.4f})"
-        f", calibration error {probabilities['ece']:.4f}"
+        f"{len(repeated)} pairs, {rate:.4f} bought again, {said['mean']:.4f} expected; "
+        f"log loss {said['log_loss']:.4f} (base rate {said['base_log_loss']:.4f})"
+        f", calibration error {said['ece']:.4f}"
     )
     if json_path is not None:
-        write_json(json_path, {"ranking": figures, "probabilities": probabilities})
+        write_json(json_path, {"ranking": figures, "probabilities": said})
 
 
 def measured(

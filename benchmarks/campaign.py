@@ -19,12 +19,11 @@ from benchmarks.measuring import json_option, run_options
 from tfrec.evaluation.calibration import calibration_curve
 from tfrec.evaluation.probabilities import auc, expected_calibration_error, log_loss
 from tfrec.files import write_json
-from tfrec.surfaces.campaign import FEATURES, Campaign, CampaignTables
+from tfrec.surfaces.campaign import FEATURES, Campaign
 from tfrec.surfaces.logistic import probabilities
 from tfrec.towers.bert.weights import find_weights
 from tfrec.training.campaign import (
     audience_of,
-    count_campaign,
     creative_vectors,
     described,
     fit_campaign,
@@ -47,10 +46,8 @@ def main(run_folder: Path, data: Path | None, json_path: Path | None) -> None:
     fitted, validation = fit_campaign(dataset, run.retrieval, encode, seed=seed)
     _, themes = split_themes(dataset, seed)
     audience = audience_of(dataset, "test", themes, seed=seed)
-    counted = count_campaign(dataset, "test", float(fitted.centre))
-    tables = CampaignTables(fitted.weights, counted.centre, counted.log_recent, counted.days)
     creatives = creative_vectors(themes, encode)
-    features = described(Campaign(tables), run.retrieval, audience, creatives)
+    features = described(Campaign(fitted), run.retrieval, audience, creatives)
     labels = audience.bought.ravel()
     shape = audience.bought.shape
     before = audience_of(dataset, "valid", themes, seed=seed).bought
@@ -59,7 +56,7 @@ def main(run_folder: Path, data: Path | None, json_path: Path | None) -> None:
         "base rate of the test period": np.full(len(labels), labels.mean()),
         "base rate of the period before": np.full(len(labels), before.mean()),
         "each theme's rate in the period before": ranked,
-        "campaign": probabilities(features, tables.weights).ravel(),
+        "campaign": probabilities(features, fitted.weights).ravel(),
     }
     figures = {
         name: {

@@ -19,13 +19,14 @@ from rich.table import Table
 
 from benchmarks.measuring import json_option, run_options, with_intervals
 from tfrec.config import EvaluationConfig
-from tfrec.data.records import Histories, batches_by_length
+from tfrec.data.records import CONTEXT_PREFIX, Histories, batches_by_length
 from tfrec.evaluation import Cases
 from tfrec.export.exporter import exportable_of
 from tfrec.export.served_models import ServedModels
 from tfrec.files import write_json
 from tfrec.progress import progress
 from tfrec.towers.bert.weights import find_weights
+from tfrec.towers.histories import pad_histories
 from tfrec.training.loading import TrainedRun
 
 BATCH = 32
@@ -81,25 +82,20 @@ def inputs_of(histories: Histories, ids: np.ndarray, run: TrainedRun, now: int) 
 
     events = np.array(["", *run.dataset.event_types])
     lengths = histories.lengths
-    columns = np.arange(max(1, int(lengths.max())))
-    inside = columns < lengths[:, np.newaxis]
-    place = np.where(inside, histories.offsets[:-1, np.newaxis] + columns, 0)
-
-    def padded(values: np.ndarray) -> np.ndarray:
-        if not len(values):
-            return np.zeros(inside.shape, int)
-        return np.where(inside, values[place], 0)
-
+    padded = {
+        name: values.numpy()
+        for name, values in pad_histories(histories, int(lengths.max())).items()
+    }
     request = {
-        "history_item_id": tf.constant(ids[padded(histories.item)]),
-        "history_event": tf.constant(events[padded(histories.event)]),
-        "history_timestamp": tf.constant(padded(histories.timestamp), tf.int64),
+        "history_item_id": tf.constant(ids[padded["item"]]),
+        "history_event": tf.constant(events[padded["event"]]),
+        "history_timestamp": tf.constant(padded["timestamp"], tf.int64),
         "exclude_item_id": tf.constant([[""]] * len(histories)),
         "now": tf.fill([len(histories)], tf.constant(now, tf.int64)),
     }
     for column, names in run.retrieval.spec.contexts.items():
         known = np.array(["", *names])
-        last = padded(histories.context[column])[np.arange(len(lengths)), lengths - 1]
+        last = padded[f"{CONTEXT_PREFIX}{column}"][np.arange(len(lengths)), lengths - 1]
         request[f"context_{column}"] = tf.constant(known[np.where(lengths > 0, last, 0)])
     return request
 

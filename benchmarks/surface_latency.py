@@ -158,7 +158,7 @@ def complete(folder: Path, items: int) -> list[str]:
 
 def _star(name: str, stand_ins: Sequence[str]) -> str:
     starred = [start for file in stand_ins for start in STARRED[file]]
-    return "*" if name.startswith(tuple(starred)) and starred else ""
+    return "*" if name.startswith(tuple(starred)) else ""
 
 
 def prepared(
