@@ -23,7 +23,7 @@ from rich.table import Table
 from benchmarks.quality import step
 from benchmarks.shares import share_of
 from pipelines.console import table_console
-from tfrec.config import EvaluationConfig, ExperimentConfig, dump_config, load_config
+from tfrec.config import EvaluationConfig, change_config, dump_config, load_config
 from tfrec.data.dataset import PreparedDataset
 from tfrec.evaluation.bootstrap import bootstrap_interval
 from tfrec.files import atomic_file, read_json, write_json
@@ -41,7 +41,7 @@ AVERAGE_DECAY = 0.95
 """Of the weights of both arms; on Scientific's validation shoppers both were better with it."""
 SCRATCH, TRANSFERRED, FROZEN = "from scratch", "transferred", "frozen BERT"
 MEMORY = " + memory"
-ZERO_SHOT_TRUST = {"text_trust": 0.5, "lstm_trust": 0.0}
+ZERO_SHOT_TRUST = {"transfer.text_trust": 0.5, "transfer.lstm_trust": 0.0}
 """Without an event there is nothing to fit it to: half of what texts taught, and averages alone, as
 the LSTM was of no use to Scientific's validation shoppers."""
 
@@ -69,16 +69,16 @@ class Shop:
         """Its prepared data set."""
         return self.folder / "data"
 
-    def settings(self, out: Path, **sections: dict[str, Any]) -> Path:
-        """Writes the shop's configuration with changes to `out`, and returns it."""
-        content = _merged(load_config(self.config).model_dump(), sections)
-        content["text"]["cache_dir"] = str(self.folder.parent / "text_vectors")
-        content["retrieval"]["training"]["tensorboard"] = False
+    def settings(self, out: Path, changes: dict[str, Any] | None = None) -> Path:
+        """Writes the shop's configuration to `out`, with changes as for `change_config`."""
+        always = {
+            "text.cache_dir": str(self.folder.parent / "text_vectors"),
+            "retrieval.training.tensorboard": False,
+        }
+        config = change_config(load_config(self.config), {**(changes or {}), **always})
         out.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(out) as temporary:
-            temporary.write_text(
-                dump_config(ExperimentConfig.model_validate(content)), encoding="utf-8"
-            )
+            temporary.write_text(dump_config(config), encoding="utf-8")
         return out
 
 
@@ -158,9 +158,10 @@ def train_source(shop: Shop, seed: int) -> None:
     """Trains a model of a shop that knows no ids and categories."""
     settings = shop.settings(
         shop.folder / "source.yaml",
-        retrieval={
-            "content_only": True,
-            "training": {"epochs": SOURCE_EPOCHS, "patience": SOURCE_PATIENCE},
+        {
+            "retrieval.content_only": True,
+            "retrieval.training.epochs": SOURCE_EPOCHS,
+            "retrieval.training.patience": SOURCE_PATIENCE,
         },
     )
     step(
@@ -197,18 +198,15 @@ def measure_share(source: Shop, target: Shop, share: float, seed: int) -> None:
         figures = target.folder / "figures" / f"{share:g}"
         if (figures / f"{arm}.json").exists():
             continue
-        training = {
-            "epochs": EPOCHS if share else 0,
-            "patience": PATIENCE,
-            "average_decay": AVERAGE_DECAY,
+        changes = {
+            "retrieval.training.epochs": EPOCHS if share else 0,
+            "retrieval.training.patience": PATIENCE,
+            "retrieval.training.average_decay": AVERAGE_DECAY,
+            "retrieval.memory_neighbours": NEIGHBOURS if share else 0,
+            **({} if share else ZERO_SHOT_TRUST),
         }
-        neighbours = NEIGHBOURS if share else 0
         run = target.folder / "runs" / f"{share:g}" / arm.replace(" ", "_")
-        settings = target.settings(
-            run.with_suffix(".yaml"),
-            retrieval={"training": training, "memory_neighbours": neighbours},
-            transfer={} if share else ZERO_SHOT_TRUST,
-        )
+        settings = target.settings(run.with_suffix(".yaml"), changes)
         cost = step(
             run.with_suffix(".json"),
             *("train", "retrieval", "--data", str(data), "--out", str(run), "--seed", str(seed)),
@@ -287,14 +285,6 @@ def _difference(own: Path, other: Path) -> str:
     values = np.load(own)[:, 1:] - np.load(other)[:, 1:]
     low, high = bootstrap_interval(values, samples=SAMPLES, seed=0)
     return f"{values.mean():+.4f} [{low[0]:+.4f}, {high[0]:+.4f}]"
-
-
-def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for name, value in changes.items():
-        old = merged.get(name)
-        merged[name] = _merged(old, value) if isinstance(old, dict) else value
-    return merged
 
 
 if __name__ == "__main__":
