@@ -21,13 +21,6 @@ def test_the_mean_probability_is_the_rate():
     np.testing.assert_allclose(chances.mean(), labels.mean(), rtol=1e-3)
 
 
-def test_rows_count_by_their_weight():
-    features = np.ones((4, 1))
-    labels = np.array([True, False, False, False])
-    found = fit_logistic(features, labels, np.array([3.0, 1.0, 1.0, 1.0]))
-    np.testing.assert_allclose(found, [0.0], atol=1e-4)
-
-
 def test_probabilities_are_those_of_the_logistic_function():
     features = np.array([[[1.0, 0.0], [1.0, 2.0]]], np.float32)
     found = probabilities(features, np.array([0.0, np.log(3.0) / 2.0]))

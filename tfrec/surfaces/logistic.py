@@ -6,9 +6,7 @@ import scipy.optimize
 PENALTY = 1e-4
 
 
-def fit_logistic(
-    features: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None
-) -> np.ndarray:
+def fit_logistic(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Returns the weights that make the labels most likely, with a small ridge penalty.
 
     The features are standardised for the fit, and the weights are those of the plain ones.
@@ -16,14 +14,12 @@ def fit_logistic(
     Args:
         features: float `[rows, count]`; the first column is 1 everywhere, the bias.
         labels: bool `[rows]`.
-        weights: float `[rows]`, how much each row counts; None for all alike.
 
     Returns:
         float32 `[count]`.
     """
     features = features.astype(np.float64)
     target = labels.astype(np.float64)
-    counts = np.ones(len(target)) if weights is None else weights / weights.mean()
     mean = features.mean(axis=0)
     scale = np.maximum(features.std(axis=0), 1e-6)
     mean[0], scale[0] = 0.0, 1.0
@@ -31,8 +27,8 @@ def fit_logistic(
 
     def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
         logits = standard @ values
-        error = counts * (1.0 / (1.0 + np.exp(-logits)) - target)
-        total = counts * (np.logaddexp(0.0, logits) - target * logits)
+        error = 1.0 / (1.0 + np.exp(-logits)) - target
+        total = np.logaddexp(0.0, logits) - target * logits
         plain = np.append(0.0, values[1:])
         value = float(total.mean()) + PENALTY * float(plain @ plain)
         return value, standard.T @ error / len(target) + 2.0 * PENALTY * plain
