@@ -142,7 +142,7 @@ class TestRuns:
 
     def test_export_is_that_of_the_command(self, recommender, run_folder, monkeypatch):
         written = []
-        monkeypatch.setattr(exporter, "export", lambda source, models: written.append(source))
+        monkeypatch.setattr(exporter, "export", lambda source, *_: written.append(source))
         recommender.export("models")
         exporter.export_run(run_folder, "models")
         mine, theirs = written
