@@ -1,20 +1,23 @@
-"""Compares the ways to use texts in retrieval, in one table: which BERT, what trains, how it joins.
+"""Compares settings of the retrieval model in one table: a training for each, all else equal.
 
-    python -m benchmarks.text_choices --data DIR --config YAML --out DIR
-        [--rows fusion --rows policy --rows bert] [--split valid] [--seed 42]
+    python -m benchmarks.choices --data DIR --config YAML --out DIR
+        [--rows losses --rows sequence ...] [--split valid] [--seed 42]
 
-`fusion`: how an item's text and its id become one vector, with the frozen BERT. `policy`: what of
-the BERT trains along. `bert`: which frozen BERT reads the texts: the one of the configuration, and
-those that the steps of `tfrec train text` make of it. Every row is a training of `tfrec train
-retrieval` with one setting changed; "rare" counts only targets that training has seen at most
-four times. What a stopped run had finished is kept. Settings are chosen on `valid`; look at `test`
-once.
+Groups of rows: `fusion`, how an item's text and its id become one vector, with the frozen BERT;
+`policy`, what of the BERT trains along; `bert`, which frozen BERT reads the texts: the one of the
+configuration, and those that the steps of `tfrec train text` make of it; `losses`, `negatives`,
+`sequence` and `regularisation`, one changed setting of the model or its training a row. Every row
+is a training of `tfrec train retrieval`; the row "as configured" is what all others differ from.
+"rare" counts only targets that training has seen at most four times. What a stopped run had
+finished is kept, also where it is given other groups. Settings are chosen on `valid`; look at
+`test` once.
 """
 
+import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from rich.table import Table
@@ -26,11 +29,11 @@ from tfrec.files import read_json, write_json
 RARE = 4
 """Most events in training of an item that counts as rare."""
 CUTOFF = 10
+AS_CONFIGURED = "as configured"
 FUSIONS = {
     "id only": "id",
     "text only": "text",
     "id, started from text": "id_from_text",
-    "text + id": "sum",
     "concatenation": "concatenate",
     "gate": "gate",
 }
@@ -46,6 +49,46 @@ STEPS = {
 }
 
 
+SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
+    "losses": {
+        "temperature .05": {"retrieval.temperature": 0.05},
+        "temperature .1": {"retrieval.temperature": 0.1},
+    },
+    "negatives": {
+        "in batch": {"retrieval.negatives": "in_batch"},
+        "in batch, no logQ": {
+            "retrieval.negatives": "in_batch",
+            "retrieval.logq_correction": False,
+        },
+        "in batch + 2,048 uniform": {"retrieval.negatives": "sampled"},
+    },
+    "sequence": {
+        "two layers": {"retrieval.lstm_layers": 2},
+        "128 units": {"retrieval.lstm_units": 128},
+        "512 units": {"retrieval.lstm_units": 512},
+        "no moving averages": {"retrieval.history_averages": []},
+        "averaged weights": {"retrieval.training.average_decay": 0.99},
+    },
+    "regularisation": {
+        "dropout .1": {"retrieval.dropout": 0.1},
+        "dropout .5": {"retrieval.dropout": 0.5},
+        "no id dropout": {"retrieval.id_dropout": 0.0},
+        "id dropout .3": {"retrieval.id_dropout": 0.3},
+        "weight decay .01": {"retrieval.training.weight_decay": 0.01},
+    },
+}
+"""By group and name, what is set otherwise than in the configuration."""
+GROUPS = ("fusion", "policy", "bert", *SETTINGS)
+
+
+class Row(NamedTuple):
+    """A training: its name, what is set otherwise, and the steps that make its BERT."""
+
+    name: str
+    changes: dict[str, Any]
+    steps: list[str]
+
+
 @click.command()
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Prepared data set.")
 @click.option("--config", required=True, type=click.Path(path_type=Path), help="Configuration.")
@@ -54,8 +97,8 @@ STEPS = {
     "--rows",
     "groups",
     multiple=True,
-    type=click.Choice(["fusion", "policy", "bert"]),
-    default=("fusion", "policy", "bert"),
+    type=click.Choice(GROUPS),
+    default=GROUPS,
     show_default=True,
 )
 @click.option("--split", default="valid", type=click.Choice(["valid", "test"]), show_default=True)
@@ -68,7 +111,7 @@ def main(
     settings = load_config(config)
     done = []
     for name, changes, steps in rows_of(groups):
-        folder = out / name.replace(", ", "-").replace(" ", "_").replace("+", "and")
+        folder = out / re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-")
         record = folder / f"{split}-{seed}.json"
         if not record.exists():
             if steps:
@@ -84,18 +127,21 @@ def main(
     table_console().print(table_of(done, f"{config}, {split}, seed {seed}"))
 
 
-def rows_of(groups: tuple[str, ...]) -> list[tuple[str, dict[str, Any], list[str]]]:
-    """Returns name, changed settings and steps of `tfrec train text` of every row."""
-    rows: list[tuple[str, dict[str, Any], list[str]]] = []
+def rows_of(groups: tuple[str, ...]) -> list[Row]:
+    """Returns the rows of some groups, after the one that all are compared with."""
+    rows = [Row(AS_CONFIGURED, {}, [])]
     if "fusion" in groups:
-        rows += [(name, {"retrieval.text_fusion": kind}, []) for name, kind in FUSIONS.items()]
+        rows += [Row(name, {"retrieval.text_fusion": kind}, []) for name, kind in FUSIONS.items()]
     if "policy" in groups:
         for policy in POLICIES:
             side = policy in ("lora", "adapter")
             rate = SIDE_LEARNING_RATE if side else BERT_LEARNING_RATE
-            rows.append((f"BERT {policy}", {"text.policy": policy, "text.learning_rate": rate}, []))
+            changes = {"text.policy": policy, "text.learning_rate": rate}
+            rows.append(Row(f"BERT {policy}", changes, []))
     if "bert" in groups:
-        rows += [(f"frozen after {name}", {}, steps) for name, steps in STEPS.items()]
+        rows += [Row(f"frozen after {name}", {}, steps) for name, steps in STEPS.items()]
+    for group in groups:
+        rows += [Row(name, changes, []) for name, changes in SETTINGS.get(group, {}).items()]
     return rows
 
 
