@@ -14,21 +14,25 @@ finished is kept, also where it is given other groups. Settings are chosen on `v
 """
 
 import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+import numpy as np
 from rich.table import Table
 
 from pipelines.console import table_console
 from tfrec.config import change_config, dump_config, load_config
+from tfrec.evaluation.bootstrap import bootstrap_interval
 from tfrec.files import read_json, write_json
 
 RARE = 4
 """Most events in training of an item that counts as rare."""
 CUTOFF = 10
+RECALL, NDCG = f"recall@{CUTOFF}", f"ndcg@{CUTOFF}"
 AS_CONFIGURED = "as configured"
 FUSIONS = {
     "id only": "id",
@@ -121,8 +125,11 @@ def main(
             row.write_text(dump_config(change_config(settings, changes)), encoding="utf-8")
             run = folder / f"run-{seed}"
             given = ["--data", str(data), "--out", str(run), "--config", str(row)]
+            before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
             tfrec("train", "retrieval", *given, "--seed", str(seed))
-            write_json(record, {"name": name, **figures(run, split)})
+            seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+            found = {"name": name, "processor minutes": seconds / 60, **figures(run, split)}
+            write_json(record, found)
         done.append(read_json(record))
     table_console().print(table_of(done, f"{config}, {split}, seed {seed}"))
 
@@ -163,7 +170,7 @@ def tfrec(*words: str) -> None:
 
 
 def figures(run: Path, split: str) -> dict[str, Any]:
-    """Returns recall and NDCG on all targets and on rare ones, and the minutes of the training."""
+    """Returns recall and NDCG on all targets and on rare ones, and the NDCG of every shopper."""
     from tfrec.evaluation import evaluate
     from tfrec.models.scorers import RetrievalScorer
     from tfrec.training.loading import TrainedRun
@@ -176,32 +183,35 @@ def figures(run: Path, split: str) -> dict[str, Any]:
     scorer = RetrievalScorer(trained.retrieval)
     result = evaluate(scorer, trained.dataset, split, config, batch_size=256)
     rare = result.slices["items new"]
-    seconds = read_json(run / "retrieval" / "run.json")["training"]["seconds"]
     return {
-        "minutes": seconds / 60,
         "all": result.metrics,
-        "interval": result.intervals[f"ndcg@{CUTOFF}"],
+        "of shoppers": result.per_case[NDCG].tolist(),
         "rare": rare.metrics,
         "shoppers with rare targets": rare.cases,
     }
 
 
 def table_of(rows: list[dict[str, Any]], title: str) -> Table:
-    """Returns the figures for people."""
-    table = Table(title=title, caption=f"an item is rare up to {RARE} events in training")
+    """Returns the figures for people; the first row is what all others are compared with."""
+    first = np.array(rows[0]["of shoppers"])
+    table = Table(
+        title=title,
+        caption=f"difference of {NDCG} to the first row, with its 95 % interval over "
+        f"{len(first):,} shoppers; an item is rare up to {RARE} events in training",
+    )
     table.add_column("way", no_wrap=True)
-    metrics = [f"recall@{CUTOFF}", f"ndcg@{CUTOFF}"]
-    for heading in (*metrics, "±", *(f"rare: {metric}" for metric in metrics), "minutes"):
+    for heading in (RECALL, NDCG, "difference", f"rare: {RECALL}", "processor minutes"):
         table.add_column(heading, justify="right")
     for row in rows:
-        low, high = row["interval"]
-        rare = [f"{row['rare'][metric]:.4f}" if row["rare"] else "" for metric in metrics]
+        gain = np.array(row["of shoppers"]) - first
+        low, high = bootstrap_interval(gain[:, None])
         table.add_row(
             row["name"],
-            *(f"{row['all'][metric]:.4f}" for metric in metrics),
-            f"{(high - low) / 2:.4f}",
-            *rare,
-            f"{row['minutes']:.1f}",
+            f"{row['all'][RECALL]:.4f}",
+            f"{row['all'][NDCG]:.4f}",
+            f"{gain.mean():+.4f} ({low[0]:+.4f} to {high[0]:+.4f})" if gain.any() else "",
+            f"{row['rare'][RECALL]:.4f}" if row["rare"] else "",
+            f"{row['processor minutes']:.1f}",
         )
     return table
 
