@@ -325,6 +325,27 @@ def test_a_killed_training_keeps_its_average(tmp_path):
     assert second.slopes == pytest.approx(whole.slopes[-2:])
 
 
+ADVERSARIAL = {"adversarial": "awp", "adversarial_epsilon": 0.3, "adversarial_start": 2}
+
+
+def test_adversarial_epochs_begin_where_they_are_asked_to(tmp_path):
+    plain, other = Training(tmp_path / "plain"), Training(tmp_path / "other", **ADVERSARIAL)
+    plain.run()
+    other.run()
+    assert other.slopes[:3] == plain.slopes[:3], "before the training, and after two epochs"
+    assert other.slopes[3] != plain.slopes[3] and other.slopes[4] != plain.slopes[4]
+
+
+def test_a_stopped_adversarial_training_goes_on_to_the_same_end(tmp_path):
+    settings = {**ADVERSARIAL, "adversarial_start": 1, "average_decay": 0.5}
+    whole = Training(tmp_path / "whole", **settings)
+    whole.run()
+    Training(tmp_path / "parts", epochs=2, **settings).run()
+    second = Training(tmp_path / "parts", scores=[9, 10], **settings)
+    second.run()
+    assert second.slopes == pytest.approx(whole.slopes[-2:])
+
+
 def test_weight_decay_is_adamw():
     assert type(make_optimizer(TrainingConfig())).__name__ == "Adam"
     decaying = make_optimizer(TrainingConfig(weight_decay=0.01, learning_rate=0.5))

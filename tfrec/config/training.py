@@ -1,5 +1,7 @@
 """What the trainings of both models have in common."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from tfrec.config.section import Section
@@ -20,6 +22,20 @@ class TrainingConfig(Section):
         ge=0,
         lt=1,
         description="decay of the moving average of weights that is kept; 0: no average",
+    )
+    adversarial: Literal["none", "fgm", "awp"] = Field(
+        default="none",
+        description="fgm: also train on embeddings that are moved against the model (ids, "
+        "categories, contexts, events, time gaps, tokens); awp: on weights that are",
+    )
+    adversarial_epsilon: float = Field(
+        default=0.05,
+        gt=0,
+        description="fgm: how far each embedding is moved, where item vectors have length 1; awp: "
+        "the same of each weight matrix, as a share of its norm",
+    )
+    adversarial_start: int = Field(
+        default=1, ge=0, description="epochs before the first that is adversarial"
     )
     patience: int = Field(default=3, ge=1, description="epochs without a better validation NDCG")
     mixed_precision: bool = False

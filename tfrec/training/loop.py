@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfrec.config import TrainingConfig
 from tfrec.errors import UserError
+from tfrec.models.graphs import OpenGraph
 from tfrec.monitoring.training.observer import (
     StepReport,
     TrainingObserver,
@@ -19,6 +20,7 @@ from tfrec.monitoring.training.observer import (
     ValidationReport,
 )
 from tfrec.progress import progress, write_line
+from tfrec.training.adversarial import make_adversary
 from tfrec.training.averaging import WeightAverage
 from tfrec.training.optimizer import make_optimizer
 from tfrec.training.step import make_train_step, trained_variables
@@ -136,6 +138,10 @@ class TrainingLoop:
             tf.train.Checkpoint(**parts), str(folder / "best"), max_to_keep=1
         )
         self._train_step = make_train_step(model, self._optimizer, parts)
+        adversary = make_adversary(config, trained_variables(parts), description)
+        self._adversarial_step = (
+            make_train_step(model, self._optimizer, parts, adversary) if adversary else None
+        )
 
     def run(self) -> TrainingSummary:
         """Trains to the end, from the last checkpoint if there is one.
@@ -174,8 +180,14 @@ class TrainingLoop:
             step=int(self._optimizer.iterations),
             learning_rate=lambda: float(self._optimizer.learning_rate),
             weights=trained_variables(self._parts),
-            graph=lambda batch: self._train_step.traced(batch).graph,
+            graph=lambda batch: self._step().traced(batch).graph,
         )
+
+    def _step(self) -> OpenGraph:
+        """Returns the step of the epoch that is trained."""
+        if self._adversarial_step is None or int(self._epoch) < self._config.adversarial_start:
+            return self._train_step
+        return self._adversarial_step
 
     def _finished(self) -> bool:
         epoch, config = int(self._epoch), self._config
@@ -203,7 +215,7 @@ class TrainingLoop:
             with tf.profiler.experimental.Trace(
                 "train", step_num=int(self._optimizer.iterations), _r=1
             ):
-                figures = self._train_step(batch)
+                figures = self._step()(batch)
             if self._average is not None:
                 self._average.update()
             self._step_in_epoch.assign_add(1)

@@ -6,12 +6,17 @@ from typing import Any
 import tensorflow as tf
 
 from tfrec.models.graphs import OpenGraph
+from tfrec.training.adversarial import Adversary, LossAndGradients
+from tfrec.training.gradients import Gradient, merged, values_of
 
 Batch = Mapping[str, tf.Tensor]
 
 
 def make_train_step(
-    model: tf.keras.Model, optimizer: tf.keras.optimizers.Optimizer, parts: Mapping[str, Any]
+    model: tf.keras.Model,
+    optimizer: tf.keras.optimizers.Optimizer,
+    parts: Mapping[str, Any],
+    adversary: Adversary | None = None,
 ) -> OpenGraph:
     """Returns a function that trains `model` on a batch, as `tfrs.Model.train_step` does.
 
@@ -20,10 +25,12 @@ def make_train_step(
             by name, their sum is the loss, and each is reported.
         optimizer: applies the gradients.
         parts: the parts of the model, by name, whose gradients are measured apart.
+        adversary: changes what is minimised; None for the model's loss as it is.
 
     Returns:
         A function from a batch to scalars: `loss`, `loss/<term>`, `gradient_norm` and
-        `gradient_norm/<part>`, the Euclidean norm of all gradients of a part together.
+        `gradient_norm/<part>`, the Euclidean norm of all gradients of a part together. With an
+        adversary they are those of what is minimised.
     """
     part_of = {
         variable.ref(): name
@@ -32,24 +39,31 @@ def make_train_step(
     }
 
     def step(batch: Batch) -> dict[str, tf.Tensor]:
-        # Names group the operations in TensorBoard's picture of the graph.
-        with tf.GradientTape() as tape, tf.name_scope("loss"):
-            terms = _loss_terms(model, batch)
-            loss = tf.add_n(list(terms.values()))
         variables = model.trainable_variables
-        gradients = tape.gradient(loss, variables)
+
+        def measure() -> LossAndGradients:
+            # Names group the operations in TensorBoard's picture of the graph.
+            with tf.GradientTape() as tape, tf.name_scope("loss"):
+                terms = _loss_terms(model, batch)
+                loss = tf.add_n(list(terms.values()))
+            return terms, tape.gradient(loss, variables)
+
+        if adversary is None:
+            terms, gradients = measure()
+        else:
+            with tf.name_scope("adversary"):
+                terms, gradients = adversary(measure, variables)
         with tf.name_scope("optimiser"):
             optimizer.apply_gradients(zip(gradients, variables, strict=True))
         with tf.name_scope("gradient_norms"):
-            return _figures(loss, terms, variables, gradients)
+            return _figures(terms, variables, gradients)
 
     def _figures(
-        loss: tf.Tensor,
         terms: dict[str, tf.Tensor],
         variables: list[tf.Variable],
-        gradients: list[tf.Tensor | None],
+        gradients: list[Gradient | None],
     ) -> dict[str, tf.Tensor]:
-        figures = {"loss": loss}
+        figures = {"loss": tf.add_n(list(terms.values()))}
         if len(terms) > 1:
             figures |= {f"loss/{name}": term for name, term in terms.items()}
         squares: dict[str, list[tf.Tensor]] = {}
@@ -91,11 +105,6 @@ def _loss_terms(model: tf.keras.Model, batch: Batch) -> dict[str, tf.Tensor]:
     return terms
 
 
-def _square(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor:
-    """Returns the squared norm, float32; rows of a sparse gradient that meet are added first."""
-    if isinstance(gradient, tf.IndexedSlices):
-        rows, place = tf.unique(gradient.indices)
-        values = tf.math.unsorted_segment_sum(gradient.values, place, tf.size(rows))
-    else:
-        values = gradient
-    return tf.reduce_sum(tf.square(tf.cast(values, tf.float32)))
+def _square(gradient: Gradient) -> tf.Tensor:
+    """Returns the squared norm, float32."""
+    return tf.reduce_sum(tf.square(tf.cast(values_of(merged(gradient)), tf.float32)))
