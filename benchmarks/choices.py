@@ -70,6 +70,12 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "two layers": {"retrieval.lstm_layers": 2},
         "128 units": {"retrieval.lstm_units": 128},
         "512 units": {"retrieval.lstm_units": 512},
+        "layer norm": {"retrieval.lstm_layer_norm": True},
+        "128 units, first residual": {
+            "retrieval.lstm_units": 128,
+            "retrieval.lstm_first_residual": True,
+        },
+        "two layers, layer norm": {"retrieval.lstm_layers": 2, "retrieval.lstm_layer_norm": True},
         "no moving averages": {"retrieval.history_averages": []},
         "averaged weights": {"retrieval.training.average_decay": 0.99},
     },

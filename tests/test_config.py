@@ -259,6 +259,13 @@ class TestUnreadableFiles:
             load_config(tmp_path / "model.yaml")
 
 
+def test_a_residual_between_different_widths_is_refused(tmp_path):
+    path = tmp_path / "shop.yaml"
+    path.write_text("retrieval: {lstm_first_residual: true}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"lstm_units \(256\) to be equal to dimension \(128\)"):
+        load_config(path)
+
+
 def test_repeat_bonus_is_refused_where_it_would_not_be_trained(tmp_path):
     path = tmp_path / "shop.yaml"
     path.write_text("retrieval: {repeat_bonus: true, negatives: sampled}\n", encoding="utf-8")

@@ -29,6 +29,55 @@ def test_layer_checks():
     check_layer(lambda: make_tower(layers=2, averages=(1.0, 0.5)), history())
 
 
+def test_layer_checks_with_every_switch():
+    switches = {"layer_norm": True, "first_residual": True}
+    check_layer(lambda: make_tower(units=5, layers=2, averages=(0.5,), **switches), history())
+
+
+def test_a_switch_left_off_makes_no_variables():
+    tower = make_tower()
+    tower(*history())
+    assert [variable.name.split("/", 1)[1] for variable in tower.variables] == [
+        "start:0",
+        "event_embedding:0",
+        "gap_embedding:0",
+        "lstm_0/lstm_cell/kernel:0",
+        "lstm_0/lstm_cell/recurrent_kernel:0",
+        "lstm_0/lstm_cell/bias:0",
+        "project/kernel:0",
+        "project/bias:0",
+    ]
+
+
+def test_layer_norm_hides_scale_and_mean_from_the_lstm():
+    vectors, events, times = history()
+    for layer_norm, same in ((True, True), (False, False)):
+        tower = make_tower(layer_norm=layer_norm)
+        tower(vectors, events, times)
+        for weight in (tower.start, tower.event_embedding, tower.gap_embedding):
+            weight.assign(tf.zeros_like(weight))
+        states, others = (tower(v, events, times) for v in (vectors, 3.0 * vectors + 2.0))
+        assert (np.abs(states - others).max() < 1e-4) == same
+
+
+def test_the_first_residual_passes_on_what_the_lstm_reads():
+    tower = make_tower(units=5, first_residual=True)
+    vectors, events, times = history()
+    tower(vectors, events, times)
+    weights = [*tower.lstms[0].weights, tower.event_embedding, tower.gap_embedding]
+    for weight in weights:
+        weight.assign(tf.zeros_like(weight))
+    tower.project.kernel.assign(tf.eye(5))
+    states = tower(vectors, events, times)
+    np.testing.assert_allclose(states[:, 1:], vectors, atol=1e-6)
+    np.testing.assert_allclose(states[:, 0], tf.repeat(tower.start[None], 3, axis=0), atol=1e-6)
+
+
+def test_the_first_residual_needs_vectors_as_wide_as_the_lstm():
+    with pytest.raises(ValueError, match="item_vectors of 5, units=6"):
+        make_tower(first_residual=True)(*history())
+
+
 def test_averages_need_vectors_of_the_size_of_a_state():
     # Without averages any size will do, as the states are projected.
     assert make_tower(dimension=7)(*history()).shape == (3, 5, 7)

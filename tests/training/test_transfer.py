@@ -138,9 +138,7 @@ def test_parts_of_other_sizes_are_named_and_left(shops):
     model = model_of(shops, config)
     before = model.query_tower.behaviour.average_weight.numpy()
     lines = SourceRun.open(shops.source).give(model)
-    assert (
-        "not taken: the LSTM, of 1 layers of 48 and not 1 of 16 (retrieval.lstm_units, lstm_layers)"
-    ) in lines
+    assert ("not taken: the LSTM, as retrieval.lstm_units is 48 there and 16 here") in lines
     assert "not taken: the bonus of re-purchases, which that run has none of" in lines
     assert sum("moving averages" in line and line.startswith("not") for line in lines) == 1
     np.testing.assert_array_equal(model.query_tower.behaviour.average_weight, before)

@@ -15,6 +15,13 @@ class RetrievalConfig(Section):
     max_history: int = Field(default=50, ge=1)
     lstm_units: int = Field(default=256, ge=4)
     lstm_layers: int = Field(default=1, ge=1)
+    lstm_layer_norm: bool = Field(
+        default=False, description="layer normalisation of what each LSTM reads"
+    )
+    lstm_first_residual: bool = Field(
+        default=False,
+        description="residual connection around the first LSTM, too; needs lstm_units = dimension",
+    )
     dropout: float = Field(default=0.3, ge=0, lt=1)
     history_averages: list[float] = Field(
         default=[], description="decay factors of moving averages beside the LSTM"
@@ -73,6 +80,15 @@ class RetrievalConfig(Section):
     def _trend_days_are_positive(self) -> "RetrievalConfig":
         if min(self.trend_days, default=1) < 1:
             raise ValueError("trend_days should be a list of positive integers, such as [7, 30]")
+        return self
+
+    @model_validator(mode="after")
+    def _first_residual_needs_equal_widths(self) -> "RetrievalConfig":
+        if self.lstm_first_residual and self.lstm_units != self.dimension:
+            raise ValueError(
+                f"lstm_first_residual needs lstm_units ({self.lstm_units}) to be equal to "
+                f"dimension ({self.dimension}); set them alike, or leave it out"
+            )
         return self
 
     @model_validator(mode="after")

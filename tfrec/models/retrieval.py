@@ -78,6 +78,8 @@ class RetrievalModel(tfrs.models.Model):
             layers=config.lstm_layers,
             dropout=config.dropout,
             averages=config.history_averages,
+            layer_norm=config.lstm_layer_norm,
+            first_residual=config.lstm_first_residual,
             name="query_tower",
             dtype=precision,
         )

@@ -41,8 +41,15 @@ class BehaviourTower(tf.keras.layers.Layer):
         dimension: size of a state.
         num_events: number of event types; event 0 is padding.
         units: width of the LSTM.
-        layers: number of stacked LSTMs, the second and later ones with a residual connection.
+        layers: number of stacked LSTMs, the second and later ones with a residual connection (He
+            et al., CVPR 2016).
         dropout: dropout rate on inputs and states.
+        layer_norm: whether what each LSTM reads is normalised over its numbers (Ba et al., "Layer
+            normalization", 2016), inside the residual connection as in Xiong et al., "On layer
+            normalization in the Transformer architecture", ICML 2020. Nothing normalises the last
+            LSTM's states: those are bounded, and would drown the averages otherwise.
+        first_residual: whether the first LSTM has a residual connection, too, which needs item
+            vectors as wide as the LSTM.
         averages: decay factors, each giving a moving average of the item vectors seen so far
             (1.0: their plain mean) that is added to the LSTM's view of the history. An LSTM
             forgets; the averages remember the long run.
@@ -56,7 +63,8 @@ class BehaviourTower(tf.keras.layers.Layer):
         float `[batch, length + 1, dimension]`.
 
     Raises:
-        ValueError: if there are averages and `item_dimension` is not `dimension`.
+        ValueError: if `item_dimension` is not `dimension` and there are averages, or is not
+            `units` and the first LSTM has a residual connection.
     """
 
     def __init__(
@@ -67,6 +75,8 @@ class BehaviourTower(tf.keras.layers.Layer):
         layers: int = 1,
         dropout: float = 0.3,
         averages: Sequence[float] = (),
+        layer_norm: bool = False,
+        first_residual: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -76,12 +86,22 @@ class BehaviourTower(tf.keras.layers.Layer):
         self.layers = layers
         self.dropout = dropout
         self.averages = list(averages)
+        self.layer_norm = layer_norm
+        self.first_residual = first_residual
         self.lstms = [
             tf.keras.layers.LSTM(
                 units, return_sequences=True, name=f"lstm_{index}", dtype=self.dtype_policy
             )
             for index in range(layers)
         ]
+        if layer_norm:
+            # Numbers of a unit vector are so small that Keras' own epsilon would weigh.
+            self.norms = [
+                tf.keras.layers.LayerNormalization(
+                    epsilon=1e-6, name=f"norm_{index}", dtype=self.dtype_policy
+                )
+                for index in range(layers)
+            ]
         self.input_dropout = tf.keras.layers.Dropout(dropout, dtype=self.dtype_policy)
         self.state_dropout = tf.keras.layers.Dropout(dropout, dtype=self.dtype_policy)
         self.project = tf.keras.layers.Dense(dimension, name="project", dtype=self.dtype_policy)
@@ -94,6 +114,11 @@ class BehaviourTower(tf.keras.layers.Layer):
                 "`averages` are added to the states, so `item_vectors` should have as many "
                 f"dimensions as a state. Received: item_vectors of {size}, "
                 f"dimension={self.dimension}"
+            )
+        if self.first_residual and size != self.units:
+            raise ValueError(
+                "`first_residual` adds item vectors to what an LSTM makes of them, so they should "
+                f"be as wide. Received: item_vectors of {size}, units={self.units}"
             )
         shapes = {
             "start": (size,),
@@ -126,8 +151,9 @@ class BehaviourTower(tf.keras.layers.Layer):
         )
         states = self.input_dropout(tf.concat([start, steps], axis=1), training=training)
         for index, lstm in enumerate(self.lstms):
-            above = lstm(states, training=training)
-            states = above if index == 0 else states + above
+            below = self.norms[index](states) if self.layer_norm else states
+            above = lstm(below, training=training)
+            states = states + above if index or self.first_residual else above
         states = self.project(self.state_dropout(states, training=training))
         if self.averages:
             states += self._moving_averages(tf.cast(item_vectors, dtype))
@@ -157,4 +183,6 @@ class BehaviourTower(tf.keras.layers.Layer):
             "layers": self.layers,
             "dropout": self.dropout,
             "averages": self.averages,
+            "layer_norm": self.layer_norm,
+            "first_residual": self.first_residual,
         }

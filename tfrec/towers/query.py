@@ -20,6 +20,8 @@ class QueryTower(tf.keras.layers.Layer):
         layers: number of stacked LSTMs.
         dropout: dropout rate of the behaviour tower.
         averages: decay factors of the behaviour tower's moving averages.
+        layer_norm: whether what each LSTM reads is normalised.
+        first_residual: whether the first LSTM has a residual connection, too.
 
     Call arguments:
         item_vectors: float `[batch, length, dimension]`.
@@ -41,6 +43,8 @@ class QueryTower(tf.keras.layers.Layer):
         layers: int = 1,
         dropout: float = 0.3,
         averages: Sequence[float] = (),
+        layer_norm: bool = False,
+        first_residual: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -53,6 +57,8 @@ class QueryTower(tf.keras.layers.Layer):
             layers=layers,
             dropout=dropout,
             averages=averages,
+            layer_norm=layer_norm,
+            first_residual=first_residual,
             name="behaviour",
             dtype=self.dtype_policy,
         )
@@ -90,4 +96,6 @@ class QueryTower(tf.keras.layers.Layer):
             "layers": behaviour.layers,
             "dropout": behaviour.dropout,
             "averages": behaviour.averages,
+            "layer_norm": behaviour.layer_norm,
+            "first_residual": behaviour.first_residual,
         }

@@ -13,6 +13,7 @@ from tfrec.errors import UserError
 from tfrec.files import read_json, sha256_of_file
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.progress import write_line
+from tfrec.towers.behaviour import BehaviourTower
 from tfrec.towers.bert.weights import find_weights
 from tfrec.towers.spec import DataSpec
 from tfrec.training.retrieval import LOADING_ERRORS, SPEC, WEIGHTS, load_text_vectors
@@ -21,6 +22,10 @@ from tfrec.training.trust import Trust, untrained_projection
 
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 BEHAVIOUR = "query_tower/behaviour"
+RECURRENT_SETTINGS = ("lstm_units", "lstm_layers", "lstm_layer_norm", "lstm_first_residual")
+"""Settings of `retrieval` that an LSTM's weights mean nothing without."""
+RECURRENT_PARTS = ("start", "gap_embedding", "lstms", "norms", "project")
+"""Parts of the behaviour tower that are taken together, as far as it has them."""
 
 
 @dataclass(frozen=True)
@@ -172,15 +177,16 @@ class SourceRun:
     def _give_behaviour(self, model: RetrievalModel) -> list[str]:
         old, new, told = self.config.retrieval, model.config, []
         behaviour = model.query_tower.behaviour
-        if (old.lstm_units, old.lstm_layers) == (new.lstm_units, new.lstm_layers):
-            for name, variable in _recurrent_weights(behaviour).items():
-                variable.assign(self.weights[f"{BEHAVIOUR}/{name}"])
-            told.append("taken: the LSTM, the start of a history and the gaps in time")
+        differing = [
+            f"retrieval.{name} is {getattr(old, name)} there and {getattr(new, name)} here"
+            for name in RECURRENT_SETTINGS
+            if getattr(old, name) != getattr(new, name)
+        ]
+        if differing:
+            told.append(f"not taken: the LSTM, as {' and '.join(differing)}")
         else:
-            told.append(
-                f"not taken: the LSTM, of {old.lstm_layers} layers of {old.lstm_units} and not "
-                f"{new.lstm_layers} of {new.lstm_units} (retrieval.lstm_units, lstm_layers)"
-            )
+            self._restore_recurrent_parts(behaviour)
+            told.append("taken: the LSTM, the start of a history and the gaps in time")
         behaviour.event_embedding.assign(
             event_rows(
                 self.weights[f"{BEHAVIOUR}/event_embedding"],
@@ -203,6 +209,14 @@ class SourceRun:
         if model.repeat_bonus is not None:
             told.append(self._give_repeats(model.repeat_bonus))
         return told
+
+    def _restore_recurrent_parts(self, behaviour: BehaviourTower) -> None:
+        parts = {
+            name: getattr(behaviour, name) for name in RECURRENT_PARTS if hasattr(behaviour, name)
+        }
+        tower = tf.train.Checkpoint(behaviour=tf.train.Checkpoint(**parts))
+        status = tf.train.Checkpoint(query_tower=tower).read(str(self.run.path / WEIGHTS))
+        status.assert_existing_objects_matched().expect_partial()
 
     def _give_repeats(self, bonus: Any) -> str:
         if not self.config.retrieval.repeat_bonus:
@@ -249,19 +263,6 @@ def event_rows(
     mean = np.mean([table[old.index(name) + 1] for name in targets], axis=0)
     rows = [table[old.index(name) + 1] if name in old else mean for name in new]
     return np.stack([table[0], *rows])
-
-
-def _recurrent_weights(behaviour: Any) -> dict[str, tf.Variable]:
-    weights = {
-        "start": behaviour.start,
-        "gap_embedding": behaviour.gap_embedding,
-        "project/kernel": behaviour.project.kernel,
-        "project/bias": behaviour.project.bias,
-    }
-    for index, lstm in enumerate(behaviour.lstms):
-        for name in ("kernel", "recurrent_kernel", "bias"):
-            weights[f"lstms/{index}/cell/{name}"] = getattr(lstm.cell, name)
-    return weights
 
 
 def _named(bert: str | None) -> str:
