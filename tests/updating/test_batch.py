@@ -94,6 +94,17 @@ def test_future_events_and_clocks_that_run_wrong(tmp_path, dataset, log):
     assert record.rejected == {"future_timestamp": 1, "clock_ahead": 1}
 
 
+def test_a_clock_that_runs_wrong_for_many_events(tmp_path, dataset, log):
+    ahead = purchases(3, user="u2", start=END + 200 * DAY)
+    with pytest.raises(UserError, match=r"3 of 23 events .* after all others.* update\.gap_days"):
+        taken(tmp_path, dataset, log, rows(*purchases(20), *ahead))
+    assert not (tmp_path / "batch").exists()
+    record = taken(
+        tmp_path, dataset, log, rows(*purchases(20), *ahead), settings=config(gap_days=300)
+    )
+    assert (record.accepted, record.rejected) == (23, {})
+
+
 def test_a_shop_that_was_closed_for_long_goes_on(tmp_path, dataset, log):
     record = taken(tmp_path, dataset, log, rows(*purchases(20, start=END + 300 * DAY)))
     assert (record.accepted, record.rejected) == (20, {})

@@ -33,7 +33,9 @@ RECORD, POSITION = "batch.json", "position.json"
 REJECTS = "rejects"
 KNOWN, ROBOT, WRONG_CLOCK = "already_known", "too_many_events", "clock_ahead"
 FEW = 0.01
-"""At most this share of a batch can lie beyond a gap and be the fault of a clock."""
+"""What lies beyond a gap is left out up to this share of a batch, as the fault of a clock."""
+MANY = 0.5
+"""From this share on it is the shop that went on after a while."""
 DAY_MICROSECONDS = 86_400_000_000
 
 
@@ -191,7 +193,11 @@ def _reject_robots(table: Table, frame: pd.DataFrame, most: int) -> None:
 def _reject_wrong_clocks(
     table: Table, frame: pd.DataFrame, log: pd.DataFrame, gap_days: int
 ) -> None:
-    """Rejects a few events that come long after all others of batch and log."""
+    """Rejects a few events that come long after all others of batch and log.
+
+    Raises:
+        UserError: if they are more than a few, and yet not most of the batch.
+    """
     times = frame["timestamp"].to_numpy().astype("datetime64[us]").astype(np.int64)
     mine = times[table.kept]
     if not len(mine):
@@ -205,6 +211,13 @@ def _reject_wrong_clocks(
         if beyond <= FEW * len(mine):
             table.reject(table.kept & (times > later[place]), WRONG_CLOCK)
             return
+        if beyond < MANY * len(mine):
+            raise UserError(
+                f"{beyond:,} of {len(mine):,} events of {table.label} come more than {gap_days} "
+                f"days after all others, from {iso_time(int(later[place + 1]))} on, so the batch "
+                "is refused and nothing changed; set the clock right that wrote them, or raise "
+                "update.gap_days if the shop was closed for so long"
+            )
 
 
 def _match_items(
