@@ -8,7 +8,7 @@ from pipelines.console import table_console
 from pipelines.options import moved_data_option, path_option, trained_run_option
 from pipelines.running import run
 from tfrec.config import load_config
-from tfrec.files import check_writable
+from tfrec.files import atomic_file, check_writable
 
 
 @click.command()
@@ -33,6 +33,12 @@ from tfrec.files import check_writable
     help="Take the settings of the evaluation from here, not from the run.",
 )
 @path_option("--json", "json_file", metavar="FILE", help="Write the figures.")
+@path_option(
+    "--ranks",
+    "ranks_file",
+    metavar="FILE",
+    help="Write the place of each target by each model, as Parquet.",
+)
 def command(
     run_folder: Path,
     split: str,
@@ -40,6 +46,7 @@ def command(
     repeats: str | None,
     config_file: Path | None,
     json_file: Path | None,
+    ranks_file: Path | None,
 ) -> None:
     """Measure the models of a run against baselines.
 
@@ -48,9 +55,11 @@ def command(
     it, tuned on the validation split.
     """
     settings = None if config_file is None else load_config(config_file).evaluation
-    if json_file is not None:
-        check_writable(json_file)
-    from tfrec.training.evaluation import evaluate_run
+    for file in (json_file, ranks_file):
+        if file is not None:
+            check_writable(file)
+    from tfrec.evaluation.rank_table import rank_table
+    from tfrec.training.evaluation import cases_of, evaluate_run
     from tfrec.training.loading import TrainedRun
 
     trained = TrainedRun.open(run_folder, data)
@@ -62,6 +71,12 @@ def command(
     if json_file is not None:
         report.write(json_file)
         click.echo(f"The figures are in {json_file}.")
+    if ranks_file is not None:
+        cases = cases_of(trained, split, config)
+        table = rank_table(report, cases, trained.dataset.items["item_id"].to_numpy())
+        with atomic_file(ranks_file) as temporary:
+            table.to_parquet(temporary, index=False, compression="zstd")
+        click.echo(f"The places of the targets are in {ranks_file}.")
 
 
 if __name__ == "__main__":

@@ -136,6 +136,7 @@ def measure(
         cases=len(cases),
         dropped=cases.dropped,
         indices=cases.indices,
+        ranks=ranks,
         metrics=metrics,
         intervals=intervals,
         per_case=per_case,

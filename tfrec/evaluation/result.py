@@ -53,6 +53,7 @@ class Result:
         cases: shoppers evaluated.
         dropped: shoppers without a target.
         indices: int64 `[cases]`, positions of the shoppers in the split.
+        ranks: int64 `[targets]`, the rank of every target as `metrics.target_ranks` defines it.
         metrics: ``"recall@10"`` and so on, means over shoppers; coverage, novelty (bits),
             diversity and Gini of the lists.
         intervals: 95 % bootstrap intervals of the accuracy metrics.
@@ -69,6 +70,7 @@ class Result:
     cases: int
     dropped: int
     indices: np.ndarray
+    ranks: np.ndarray
     metrics: dict[str, float]
     intervals: dict[str, tuple[float, float]]
     per_case: dict[str, np.ndarray]

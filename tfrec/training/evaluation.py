@@ -25,11 +25,7 @@ def evaluate_run(run: TrainedRun, split: str, config: EvaluationConfig, seed: in
     Raises:
         UserError: if there is no such split.
     """
-    subset = None
-    if split == "valid" and run.ranker is not None:
-        held_out = holdout_shoppers(run.dataset.histories("valid"), run.config.ranking.holdout)
-        subset = np.flatnonzero(held_out)
-    cases = Cases.of(run.dataset, split, config, subset=subset)
+    cases = cases_of(run, split, config)
     known = run.counted_before
     run.count_before(split)
     scorers: list[Scorer] = [RetrievalScorer(run.retrieval)]
@@ -58,3 +54,16 @@ def evaluate_run(run: TrainedRun, split: str, config: EvaluationConfig, seed: in
     )
     run.count_before(known)
     return report
+
+
+def cases_of(run: TrainedRun, split: str, config: EvaluationConfig) -> Cases:
+    """Returns the cases that `evaluate_run` measures, for the same arguments.
+
+    Raises:
+        UserError: if there is no such split.
+    """
+    subset = None
+    if split == "valid" and run.ranker is not None:
+        held_out = holdout_shoppers(run.dataset.histories("valid"), run.config.ranking.holdout)
+        subset = np.flatnonzero(held_out)
+    return Cases.of(run.dataset, split, config, subset=subset)
