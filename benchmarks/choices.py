@@ -76,6 +76,11 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
             "retrieval.lstm_first_residual": True,
         },
         "two layers, layer norm": {"retrieval.lstm_layers": 2, "retrieval.lstm_layer_norm": True},
+        "attention over states": {"retrieval.state_attention": 2},
+        "layer norm, attention": {
+            "retrieval.lstm_layer_norm": True,
+            "retrieval.state_attention": 2,
+        },
         "no moving averages": {"retrieval.history_averages": []},
         "averaged weights": {"retrieval.training.average_decay": 0.99},
     },

@@ -266,6 +266,13 @@ def test_a_residual_between_different_widths_is_refused(tmp_path):
         load_config(path)
 
 
+def test_heads_that_do_not_share_a_state_evenly_are_refused(tmp_path):
+    path = tmp_path / "shop.yaml"
+    path.write_text("retrieval: {state_attention: 3}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"\(3\) should divide lstm_units \(256\)"):
+        load_config(path)
+
+
 def test_repeat_bonus_is_refused_where_it_would_not_be_trained(tmp_path):
     path = tmp_path / "shop.yaml"
     path.write_text("retrieval: {repeat_bonus: true, negatives: sampled}\n", encoding="utf-8")

@@ -29,9 +29,19 @@ def test_layer_checks():
     check_layer(lambda: make_tower(layers=2, averages=(1.0, 0.5)), history())
 
 
+EVERY_SWITCH = {
+    "units": 5,
+    "layers": 2,
+    "averages": (1.0, 0.5),
+    "layer_norm": True,
+    "first_residual": True,
+    "attention_heads": 5,
+}
+
+
 def test_layer_checks_with_every_switch():
-    switches = {"layer_norm": True, "first_residual": True}
-    check_layer(lambda: make_tower(units=5, layers=2, averages=(0.5,), **switches), history())
+    # A softmax does not change where all its arguments do, as they do by the keys' bias.
+    check_layer(lambda: make_tower(**EVERY_SWITCH), history(), unmoved=["key/bias"])
 
 
 def test_a_switch_left_off_makes_no_variables():
@@ -100,9 +110,9 @@ def test_gap_buckets_of_unknown_and_reversed_times():
     assert found.numpy().tolist() == [[0, 0, 0], [0, 0, 0], [0, 1, 1]]
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-def test_a_state_knows_nothing_of_later_events(layers):
-    tower = make_tower(layers=layers, averages=(1.0, 0.7))
+@pytest.mark.parametrize("switches", [{"averages": (1.0, 0.7)}, {"layers": 2}, EVERY_SWITCH])
+def test_a_state_knows_nothing_of_later_events(switches):
+    tower = make_tower(**switches)
     vectors, events, times = history()
     states = tower(vectors, events, times)
     assert states.shape == (3, 5, 5)
@@ -118,8 +128,9 @@ def test_a_state_knows_nothing_of_later_events(layers):
             assert np.abs(mixed[:, seen + 1] - states[:, seen + 1]).max() > 1e-3
 
 
-def test_a_state_does_not_depend_on_padding():
-    tower = make_tower(averages=(0.9,))
+@pytest.mark.parametrize("switches", [{"averages": (0.9,)}, EVERY_SWITCH])
+def test_a_state_does_not_depend_on_padding(switches):
+    tower = make_tower(**switches)
     vectors, events, times = history()
     states = tower(vectors, events, times)
     padded = tower(
@@ -128,6 +139,13 @@ def test_a_state_does_not_depend_on_padding():
         tf.pad(times, [[0, 0], [0, 3]]),
     )
     np.testing.assert_allclose(padded[:, :5], states, atol=1e-6)
+
+
+@pytest.mark.parametrize("switches", [{"averages": (0.9,)}, EVERY_SWITCH])
+def test_states_asked_for_are_those_of_all(switches):
+    tower, asked = make_tower(**switches), tf.constant([[4, 0], [2, 2], [1, 3]], tf.int64)
+    expected = tf.gather(tower(*history()), asked, batch_dims=1)
+    np.testing.assert_allclose(tower(*history(), asked), expected, atol=1e-6)
 
 
 def test_an_empty_history_has_a_learned_start():

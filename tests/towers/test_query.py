@@ -58,6 +58,14 @@ def test_context_is_added_to_the_state_that_asks():
     np.testing.assert_allclose(tower(items, events, times, context), expected, atol=1e-5)
 
 
+def test_a_state_asked_for_keeps_its_context():
+    tower, asked = make_tower(), tf.constant([[3], [0], [2]], tf.int64)
+    tower(*inputs())
+    tower.context_tables[COUNTRY].assign(tf.reshape(tf.range(16.0), [4, 4]))
+    expected = tf.gather(tower(*inputs()), asked, batch_dims=1)
+    np.testing.assert_allclose(tower(*inputs(), asked), expected, atol=1e-6)
+
+
 def test_several_context_columns_add_up():
     tower = make_tower(context_sizes={COUNTRY: 4, "device": 2})
     items, events, times, context = inputs()

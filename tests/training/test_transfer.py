@@ -17,11 +17,11 @@ from tfrec.models.retrieval import RetrievalModel
 from tfrec.towers.catalogue import Catalogue
 from tfrec.towers.features import ItemFeatures
 from tfrec.towers.spec import DataSpec
-from tfrec.training.retrieval import load_retrieval, load_text_vectors
+from tfrec.training.retrieval import WEIGHTS, load_retrieval, load_text_vectors
 from tfrec.training.run import RunDirectory
 from tfrec.training.stages import run_ranking, run_retrieval
 from tfrec.training.text import item_text_vectors
-from tfrec.training.transfer import SourceRun, event_rows, shared_rows
+from tfrec.training.transfer import VALUE, SourceRun, event_rows, shared_rows
 from tfrec.training.trust import Trust, aligned, untrained_projection
 from tfrec.updating.lineage import Need, source_need
 
@@ -142,6 +142,33 @@ def test_parts_of_other_sizes_are_named_and_left(shops):
     assert "not taken: the bonus of re-purchases, which that run has none of" in lines
     assert sum("moving averages" in line and line.startswith("not") for line in lines) == 1
     np.testing.assert_array_equal(model.query_tower.behaviour.average_weight, before)
+
+
+def test_norms_and_attention_go_with_the_lstm(shops, tmp_path):
+    config = changed(shops.config, lstm_layer_norm=True, state_attention=4)
+    source, model = model_of(shops, config), model_of(shops, config)
+    there, here = source.query_tower.behaviour, model.query_tower.behaviour
+    for variable in there.trainable_variables:
+        variable.assign(np.random.default_rng(0).normal(size=variable.shape))
+    tf.train.Checkpoint(**source.parts).write(str(tmp_path / WEIGHTS))
+    reader = tf.train.load_checkpoint(str(tmp_path / WEIGHTS))
+    opened = SourceRun.open(shops.source)
+    opened = dataclasses.replace(
+        opened,
+        run=RunDirectory(tmp_path),
+        config=config,
+        weights={name: reader.get_tensor(f"{name}{VALUE}") for name in opened.weights},
+    )
+    lines = opened.give(model)
+    assert "taken: the LSTM, the start of a history and the gaps in time" in lines
+    assert len(here.variables) == len(there.variables) == 22
+    for taken, given in zip(here.variables, there.variables, strict=True):
+        np.testing.assert_array_equal(taken, given)
+    lines = opened.give(model_of(shops, shops.config))
+    assert (
+        "not taken: the LSTM, as retrieval.lstm_layer_norm is True there and False here and "
+        "retrieval.state_attention is 4 there and 0 here"
+    ) in lines
 
 
 def model_of(shops: Shops, config: ExperimentConfig) -> RetrievalModel:

@@ -22,6 +22,11 @@ class RetrievalConfig(Section):
         default=False,
         description="residual connection around the first LSTM, too; needs lstm_units = dimension",
     )
+    state_attention: int = Field(
+        default=0,
+        ge=0,
+        description="heads of attention over the LSTM's states up to each one; 0: none",
+    )
     dropout: float = Field(default=0.3, ge=0, lt=1)
     history_averages: list[float] = Field(
         default=[], description="decay factors of moving averages beside the LSTM"
@@ -88,6 +93,15 @@ class RetrievalConfig(Section):
             raise ValueError(
                 f"lstm_first_residual needs lstm_units ({self.lstm_units}) to be equal to "
                 f"dimension ({self.dimension}); set them alike, or leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _heads_share_a_state_evenly(self) -> "RetrievalConfig":
+        if self.state_attention and self.lstm_units % self.state_attention:
+            raise ValueError(
+                f"state_attention ({self.state_attention}) should divide lstm_units "
+                f"({self.lstm_units}), as its heads share a state evenly"
             )
         return self
 

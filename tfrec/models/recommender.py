@@ -83,8 +83,8 @@ class Retriever(tf.Module):
         return tf.where(known, scores, tf.gather(self.opening, items))
 
     def _query_vectors(self, recent: History) -> tf.Tensor:
-        states = self.model.query_vectors(recent, self.vectors)
-        return tf.cast(tf.gather(states, recent["length"], batch_dims=1), tf.float32)
+        states = self.model.query_vectors(recent, self.vectors, recent["length"][:, tf.newaxis])
+        return tf.cast(states[:, 0], tf.float32)
 
 
 class Ranker(tf.Module):

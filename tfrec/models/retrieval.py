@@ -80,6 +80,7 @@ class RetrievalModel(tfrs.models.Model):
             averages=config.history_averages,
             layer_norm=config.lstm_layer_norm,
             first_residual=config.lstm_first_residual,
+            attention_heads=config.state_attention,
             name="query_tower",
             dtype=precision,
         )
@@ -209,7 +210,11 @@ class RetrievalModel(tfrs.models.Model):
         return vectors
 
     def query_vectors(
-        self, inputs: dict[str, tf.Tensor], item_vectors: tf.Tensor, training: bool = False
+        self,
+        inputs: dict[str, tf.Tensor],
+        item_vectors: tf.Tensor,
+        asked: tf.Tensor | None = None,
+        training: bool = False,
     ) -> tf.Tensor:
         """Returns a unit vector for every state of every history.
 
@@ -217,10 +222,12 @@ class RetrievalModel(tfrs.models.Model):
             inputs: `item`, `event`, `timestamp` int64 `[batch, length]`, padded with 0 on the
                 right, and `context/<column>` int64 `[batch, length]`.
             item_vectors: float `[num_items + 1, dimension]`.
+            asked: int64 `[batch, count]`, the states wanted; `None` for all.
             training: whether dropout is on.
 
         Returns:
-            float `[batch, length + 1, dimension]`; state `i` has seen the first `i` events.
+            float `[batch, length + 1, dimension]`; state `i` has seen the first `i` events. Or
+            `[batch, count, dimension]` of those asked for.
         """
         context = {
             column: _context_of_states(inputs[f"context/{column}"])
@@ -231,6 +238,7 @@ class RetrievalModel(tfrs.models.Model):
             inputs["event"],
             inputs["timestamp"],
             context,
+            asked,
             training=training,
         )
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfrec.towers.state_attention import StateAttention
+
 SECONDS_PER_HOUR = 3600.0
 NUM_GAP_BUCKETS = 16
 
@@ -50,6 +52,7 @@ class BehaviourTower(tf.keras.layers.Layer):
             LSTM's states: those are bounded, and would drown the averages otherwise.
         first_residual: whether the first LSTM has a residual connection, too, which needs item
             vectors as wide as the LSTM.
+        attention_heads: heads of the attention over the states; 0 for no attention.
         averages: decay factors, each giving a moving average of the item vectors seen so far
             (1.0: their plain mean) that is added to the LSTM's view of the history. An LSTM
             forgets; the averages remember the long run.
@@ -58,13 +61,15 @@ class BehaviourTower(tf.keras.layers.Layer):
         item_vectors: float `[batch, length, item_dimension]`.
         events: int `[batch, length]`, event types from 1.
         timestamps: int64 `[batch, length]`, unix seconds; 0 for unknown.
+        asked: int `[batch, count]`, the states wanted, in `[0, length]`; `None` for all.
 
     Returns:
-        float `[batch, length + 1, dimension]`.
+        float `[batch, length + 1, dimension]`, or `[batch, count, dimension]` of those asked for.
 
     Raises:
         ValueError: if `item_dimension` is not `dimension` and there are averages, or is not
-            `units` and the first LSTM has a residual connection.
+            `units` and the first LSTM has a residual connection, or if `units` is no multiple of
+            `attention_heads`.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class BehaviourTower(tf.keras.layers.Layer):
         averages: Sequence[float] = (),
         layer_norm: bool = False,
         first_residual: bool = False,
+        attention_heads: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -88,6 +94,7 @@ class BehaviourTower(tf.keras.layers.Layer):
         self.averages = list(averages)
         self.layer_norm = layer_norm
         self.first_residual = first_residual
+        self.attention_heads = attention_heads
         self.lstms = [
             tf.keras.layers.LSTM(
                 units, return_sequences=True, name=f"lstm_{index}", dtype=self.dtype_policy
@@ -102,6 +109,10 @@ class BehaviourTower(tf.keras.layers.Layer):
                 )
                 for index in range(layers)
             ]
+        if attention_heads:
+            self.attention = StateAttention(
+                attention_heads, dropout=dropout, name="attention", dtype=self.dtype_policy
+            )
         self.input_dropout = tf.keras.layers.Dropout(dropout, dtype=self.dtype_policy)
         self.state_dropout = tf.keras.layers.Dropout(dropout, dtype=self.dtype_policy)
         self.project = tf.keras.layers.Dense(dimension, name="project", dtype=self.dtype_policy)
@@ -139,6 +150,7 @@ class BehaviourTower(tf.keras.layers.Layer):
         item_vectors: tf.Tensor,
         events: tf.Tensor,
         timestamps: tf.Tensor,
+        asked: tf.Tensor | None = None,
         training: bool = False,
     ) -> tf.Tensor:
         """Returns the states; see the class docstring for shapes."""
@@ -154,9 +166,13 @@ class BehaviourTower(tf.keras.layers.Layer):
             below = self.norms[index](states) if self.layer_norm else states
             above = lstm(below, training=training)
             states = states + above if index or self.first_residual else above
+        if self.attention_heads:
+            states = self.attention(states, asked, training=training)
+        else:
+            states = _those_of(states, asked)
         states = self.project(self.state_dropout(states, training=training))
         if self.averages:
-            states += self._moving_averages(tf.cast(item_vectors, dtype))
+            states += _those_of(self._moving_averages(tf.cast(item_vectors, dtype)), asked)
         return states
 
     def _moving_averages(self, item_vectors: tf.Tensor) -> tf.Tensor:
@@ -185,4 +201,9 @@ class BehaviourTower(tf.keras.layers.Layer):
             "averages": self.averages,
             "layer_norm": self.layer_norm,
             "first_residual": self.first_residual,
+            "attention_heads": self.attention_heads,
         }
+
+
+def _those_of(states: tf.Tensor, asked: tf.Tensor | None) -> tf.Tensor:
+    return states if asked is None else tf.gather(states, asked, batch_dims=1)

@@ -22,16 +22,18 @@ class QueryTower(tf.keras.layers.Layer):
         averages: decay factors of the behaviour tower's moving averages.
         layer_norm: whether what each LSTM reads is normalised.
         first_residual: whether the first LSTM has a residual connection, too.
+        attention_heads: heads of the attention over the LSTM's states; 0 for no attention.
 
     Call arguments:
         item_vectors: float `[batch, length, dimension]`.
         events: int `[batch, length]`, event types from 1; 0 pads.
         timestamps: int64 `[batch, length]`, unix seconds; 0 for unknown.
         context: int `[batch, length + 1]` a context column: the value known when state `i` asks.
+        asked: int `[batch, count]`, the states wanted, in `[0, length]`; `None` for all.
 
     Returns:
         float `[batch, length + 1, dimension]`, of Euclidean norm 1; position `i` has seen the
-        first `i` events.
+        first `i` events. Or `[batch, count, dimension]` of those asked for.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class QueryTower(tf.keras.layers.Layer):
         averages: Sequence[float] = (),
         layer_norm: bool = False,
         first_residual: bool = False,
+        attention_heads: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -59,6 +62,7 @@ class QueryTower(tf.keras.layers.Layer):
             averages=averages,
             layer_norm=layer_norm,
             first_residual=first_residual,
+            attention_heads=attention_heads,
             name="behaviour",
             dtype=self.dtype_policy,
         )
@@ -76,12 +80,16 @@ class QueryTower(tf.keras.layers.Layer):
         events: tf.Tensor,
         timestamps: tf.Tensor,
         context: dict[str, tf.Tensor],
+        asked: tf.Tensor | None = None,
         training: bool = False,
     ) -> tf.Tensor:
         """Returns the query vectors; see the class docstring for shapes."""
-        states = self.behaviour(item_vectors, events, timestamps, training=training)
+        states = self.behaviour(item_vectors, events, timestamps, asked, training=training)
         for column, table in self.context_tables.items():
-            states += tf.gather(tf.cast(table, states.dtype), context[column])
+            values = context[column]
+            if asked is not None:
+                values = tf.gather(values, asked, batch_dims=1)
+            states += tf.gather(tf.cast(table, states.dtype), values)
         return tf.math.l2_normalize(states, axis=-1, epsilon=1e-9)
 
     def get_config(self) -> dict[str, Any]:
@@ -98,4 +106,5 @@ class QueryTower(tf.keras.layers.Layer):
             "averages": behaviour.averages,
             "layer_norm": behaviour.layer_norm,
             "first_residual": behaviour.first_residual,
+            "attention_heads": behaviour.attention_heads,
         }

@@ -22,9 +22,15 @@ from tfrec.training.trust import Trust, untrained_projection
 
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 BEHAVIOUR = "query_tower/behaviour"
-RECURRENT_SETTINGS = ("lstm_units", "lstm_layers", "lstm_layer_norm", "lstm_first_residual")
+RECURRENT_SETTINGS = (
+    "lstm_units",
+    "lstm_layers",
+    "lstm_layer_norm",
+    "lstm_first_residual",
+    "state_attention",
+)
 """Settings of `retrieval` that an LSTM's weights mean nothing without."""
-RECURRENT_PARTS = ("start", "gap_embedding", "lstms", "norms", "project")
+RECURRENT_PARTS = ("start", "gap_embedding", "lstms", "norms", "attention", "project")
 """Parts of the behaviour tower that are taken together, as far as it has them."""
 
 
