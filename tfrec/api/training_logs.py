@@ -16,7 +16,8 @@ _NO_LIMIT = 0
 def read_scalars(run: str | Path) -> pd.DataFrame:
     """Returns the scalars that `tensorboard --logdir RUN` shows.
 
-    Columns: `model` (``"retrieval"`` or ``"ranking"``), `tag`, `step` and `value`.
+    Columns: `model` (``"retrieval"`` or ``"ranking"``), `tag`, `step`, `value` and `time`, when it
+    was written, in Unix seconds.
 
     Args:
         run: folder of the run.
@@ -36,5 +37,5 @@ def read_scalars(run: str | Path) -> pd.DataFrame:
                 continue
             for event in log.Tensors(tag):
                 value = float(make_ndarray(event.tensor_proto))
-                rows.append((folder.parent.name, tag, event.step, value))
-    return pd.DataFrame(rows, columns=["model", "tag", "step", "value"])
+                rows.append((folder.parent.name, tag, event.step, value, event.wall_time))
+    return pd.DataFrame(rows, columns=["model", "tag", "step", "value", "time"])
