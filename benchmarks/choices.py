@@ -57,14 +57,40 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "losses": {
         "temperature .05": {"retrieval.temperature": 0.05},
         "temperature .1": {"retrieval.temperature": 0.1},
+        "learned temperature": {"retrieval.learned_temperature": True},
+        "label smoothing .01": {"retrieval.label_smoothing": 0.01},
+        "label smoothing .1": {"retrieval.label_smoothing": 0.1},
     },
     "negatives": {
         "in batch": {"retrieval.negatives": "in_batch"},
         "in batch, no logQ": {
             "retrieval.negatives": "in_batch",
-            "retrieval.logq_correction": False,
+            "retrieval.logq_correction": "none",
+        },
+        "in batch, corrected logQ": {
+            "retrieval.negatives": "in_batch",
+            "retrieval.logq_correction": "negatives",
         },
         "in batch + 2,048 uniform": {"retrieval.negatives": "sampled"},
+        "in batch + 2,048 uniform, corrected logQ": {
+            "retrieval.negatives": "sampled",
+            "retrieval.logq_correction": "negatives",
+        },
+        "cross-batch memory 8,192": {
+            "retrieval.negatives": "in_batch",
+            "retrieval.logq_correction": "negatives",
+            "retrieval.cross_batch_memory": 8192,
+        },
+        "hard negatives 64": {
+            "retrieval.negatives": "in_batch",
+            "retrieval.logq_correction": "negatives",
+            "retrieval.hard_negatives": 64,
+        },
+        "hard negatives 64 + 2,048 uniform": {
+            "retrieval.negatives": "sampled",
+            "retrieval.logq_correction": "negatives",
+            "retrieval.hard_negatives": 64,
+        },
     },
     "sequence": {
         "two layers": {"retrieval.lstm_layers": 2},

@@ -273,6 +273,28 @@ def test_heads_that_do_not_share_a_state_evenly_are_refused(tmp_path):
         load_config(path)
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"), [("true", "all"), ("false", "none"), ("negatives", "negatives")]
+)
+def test_logq_correction_was_a_switch_once(tmp_path, given, kept):
+    path = tmp_path / "shop.yaml"
+    path.write_text(
+        f"retrieval: {{negatives: in_batch, logq_correction: {given}}}\n", encoding="utf-8"
+    )
+    assert load_config(path).retrieval.logq_correction == kept
+
+
+@pytest.mark.parametrize(
+    "given", ["cross_batch_memory: 8", "hard_negatives: 8", "logq_correction: negatives"]
+)
+def test_further_negatives_are_refused_beside_all_items(tmp_path, given):
+    path = tmp_path / "shop.yaml"
+    path.write_text(f"retrieval: {{{given}}}\n", encoding="utf-8")
+    name = given if "logq" in given else given.split(":")[0]
+    with pytest.raises(UserError, match=f"`retrieval`: {name} does nothing with `negatives: full`"):
+        load_config(path)
+
+
 def test_repeat_bonus_is_refused_where_it_would_not_be_trained(tmp_path):
     path = tmp_path / "shop.yaml"
     path.write_text("retrieval: {repeat_bonus: true, negatives: sampled}\n", encoding="utf-8")

@@ -17,6 +17,7 @@ from tests.models.small_model import (
     training_batch,
 )
 from tests.tiny_bert import vocabulary, write_tiny_bert
+from tfrec.errors import UserError
 from tfrec.models.recommender import Retriever
 from tfrec.towers.bert.tower import BertTextTower
 from tfrec.towers.bert.weights import find_weights
@@ -220,6 +221,140 @@ def test_sampled_softmax_is_that_of_numpy(monkeypatch, logq):
     assert float(model.compute_loss(batch)) == pytest.approx(np.mean(losses), rel=1e-4)
 
 
+def test_a_true_item_that_is_not_drawn_is_not_corrected(monkeypatch):
+    drawn = np.array([3, 3, 5, 1])
+    monkeypatch.setattr(tf.random, "uniform", lambda *_, **__: tf.constant(drawn - 1, tf.int64))
+    model = retrieval_model(
+        negatives="sampled", sampled_negatives=4, logq_correction="negatives", label_smoothing=0.1
+    )
+    randomise(model)
+    batch = training_batch()
+    items, queries = vectors_of(model, batch)
+    targets = np.array([1, 2, 3, 4, 5])
+    candidates = np.concatenate([targets, drawn])
+    times = 4 * FREQUENCY[candidates] + 4 / 5
+    losses = []
+    for place, query in enumerate(queries):
+        scores = items[candidates] @ query / 0.07
+        negative = candidates != targets[place]
+        corrected = np.append(scores[place], (scores - np.log(times))[negative])
+        shares = np.append(1.0, 1.0 / times[negative])
+        mean = shares @ np.append(scores[place], scores[negative]) / shares.sum()
+        losses.append(cross_entropy(corrected, 0) + 0.1 * (scores[place] - mean))
+    assert float(model.compute_loss(batch)) == pytest.approx(np.mean(losses), rel=1e-4)
+
+
+def test_targets_of_earlier_steps_are_negatives():
+    model = retrieval_model(negatives="in_batch", cross_batch_memory=7, logq_correction="negatives")
+    randomise(model)
+    batch = training_batch()
+    items, queries = vectors_of(model, batch)
+    targets = np.array([1, 2, 3, 4, 5])
+    model.compute_loss(batch, training=True)
+    earlier = model.training_state["cross_batch_memory"]
+    assert earlier.items.numpy().tolist() == [1, 2, 3, 4, 5, 0, 0]
+    np.testing.assert_allclose(earlier.vectors[:5], items[1:6], atol=1e-6)
+    # What has drifted since: the vectors that were, and the items that are.
+    drifted = np.roll(items[1:6], 1, axis=1)
+    earlier.vectors[:5].assign(drifted)
+    candidates = np.concatenate([targets, targets])
+    vectors = np.concatenate([items[targets], drifted])
+    times = (4 + 5) * FREQUENCY[candidates]
+    losses = []
+    for place, query in enumerate(queries):
+        scores = vectors @ query / 0.07
+        negative = candidates != targets[place]
+        corrected = np.append(scores[place], (scores - np.log(times))[negative])
+        losses.append(cross_entropy(corrected, 0))
+    for _ in range(2):  # Without training nothing is remembered.
+        assert float(model.compute_loss(batch)) == pytest.approx(np.mean(losses), rel=1e-4)
+    assert "cross_batch_memory" not in model.parts
+
+
+def test_hard_negatives_are_those_that_a_search_finds():
+    model = retrieval_model(negatives="in_batch", hard_negatives=1, logq_correction="none")
+    randomise(model)
+    batch = training_batch()
+    items, queries = vectors_of(model, batch)
+    targets, rows = [1, 2, 3, 4, 5], [{1, 2, 3}, {4, 5}]
+    losses = []
+    for (row, _, target), query in zip(pairs_of(batch), queries, strict=True):
+        scores = items @ query / 0.07
+        nearest = max(set(targets) - rows[row], key=lambda item: scores[item])
+        # The nearest is among the targets of the batch, and counts once.
+        rivals = [item for item in targets if item not in (target, nearest)] + [nearest]
+        losses.append(cross_entropy(scores[[target, *rivals]], 0))
+    assert float(model.compute_loss(batch)) == pytest.approx(np.mean(losses), rel=1e-4)
+    few = training_batch()
+    few["target"] *= tf.constant([[1, 0, 0, 0], [0, 0, 0, 0]], tf.int64)
+    scores = items @ queries[0] / 0.07
+    # Alone in its batch, item 1 has no negative but the nearest of 4 and 5.
+    expected = cross_entropy(scores[[1, 4 if scores[4] > scores[5] else 5]], 0)
+    assert float(model.compute_loss(few)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_smooth_labels_over_the_catalogue():
+    model, batch = retrieval_model(temperature=0.2, label_smoothing=0.3), training_batch()
+    randomise(model)
+    items, queries = vectors_of(model, batch)
+    losses = []
+    for query, (_, _, target) in zip(queries, pairs_of(batch), strict=True):
+        scores = items[1:] @ query / 0.2
+        wanted = np.full(NUM_ITEMS, 0.3 / NUM_ITEMS)
+        wanted[target - 1] += 0.7
+        losses.append(sum(cross_entropy(scores, item) * wanted[item] for item in range(NUM_ITEMS)))
+    assert float(model.compute_loss(batch)) == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+@pytest.mark.parametrize("negatives", ["full", "in_batch"])
+def test_events_have_their_weights(negatives):
+    plain = retrieval_model(negatives=negatives)
+    weighted = retrieval_model(negatives=negatives, event_weights={"purchase": 4.0})
+    randomise(plain)
+    randomise(weighted)
+    # One target is of an event type without a weight of its own.
+    batch = training_batch()
+    batch["event"] = tf.constant([[1, 2, 2, 1], [1, 1, 0, 0]], tf.int64)
+    only = dict(batch)
+    loss = float(plain.compute_loss(batch))
+    if negatives == "full":
+        only["target"] = tf.constant([[0, 2, 0, 0], [0, 0, 0, 0]], tf.int64)
+        light = float(plain.compute_loss(only))
+        expected = (4 * (5 * loss - light) + light) / (4 * 4 + 1)
+        assert float(weighted.compute_loss(batch)) == pytest.approx(expected, rel=1e-5)
+    batch["event"] = tf.ones([2, 4], tf.int64)
+    every = float(plain.compute_loss(batch))
+    assert float(weighted.compute_loss(batch)) == pytest.approx(every, rel=1e-5)
+
+
+def test_a_weight_of_no_target_event_is_refused():
+    with pytest.raises(UserError, match="`click`, which is no target event; those are purchase"):
+        retrieval_model(event_weights={"click": 2.0})
+
+
+@pytest.mark.parametrize("negatives", NEGATIVES)
+def test_a_learned_temperature(negatives):
+    fixed = retrieval_model(negatives=negatives, temperature=0.2)
+    model = retrieval_model(negatives=negatives, temperature=0.1, learned_temperature=True)
+    randomise(fixed)
+    randomise(model)
+    model.learned_temperature.log_factor.assign(np.log(2.0))
+    batch = training_batch()
+    losses = []
+    for each in (fixed, model):
+        tf.random.set_seed(1)
+        losses.append(float(each.compute_loss(batch)))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert float(model.temperature) == pytest.approx(0.2)
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(batch)
+    assert abs(float(tape.gradient(loss, model.learned_temperature.log_factor))) > 1e-3
+    assert model.parts["temperature"].trainable_weights
+    assert "temperature" not in fixed.parts
+    model.learned_temperature.log_factor.assign(-9.0)
+    assert float(model.temperature) == pytest.approx(0.01)
+
+
 @pytest.mark.parametrize("negatives", NEGATIVES)
 def test_a_position_without_target_changes_nothing(negatives):
     model, batch = retrieval_model(negatives=negatives), training_batch()
@@ -238,6 +373,7 @@ def test_gradients_reach_every_part(negatives):
         lstm_layers=2,
         history_averages=[1.0, 0.5],
         repeat_bonus=negatives == "full",
+        learned_temperature=True,
     )
     randomise(model)
     with tf.GradientTape() as tape:
@@ -256,7 +392,17 @@ def test_gradients_reach_every_part(negatives):
     [("full", "float32"), ("full", "mixed_bfloat16"), ("sampled", "mixed_bfloat16")],
 )
 def test_training_lowers_the_loss(negatives, precision):
-    model = retrieval_model(negatives=negatives, precision=precision, history_averages=[0.9])
+    beside = {}
+    if negatives == "sampled":
+        beside = {
+            "logq_correction": "negatives",
+            "cross_batch_memory": 8,
+            "hard_negatives": 2,
+            "label_smoothing": 0.01,
+        }
+    model = retrieval_model(
+        negatives=negatives, precision=precision, history_averages=[0.9], **beside
+    )
     model.optimizer = tf.keras.optimizers.Adam(0.01)
     step = tf.function(model.train_step)
     losses = [float(step(training_batch())["loss"]) for _ in range(25)]
@@ -370,7 +516,7 @@ def test_serving_scores_what_training_trained(repeat_bonus, max_history):
         batch["event"] += place
         batch["timestamp"] += place * 2 * 10**9
         batch |= {"target": place * target, "state": place * length}
-        expected = cross_entropy(scores[row, 1:] / model.config.temperature, target - 1)
+        expected = cross_entropy(scores[row, 1:] / float(model.temperature), target - 1)
         assert float(model.compute_loss(batch)) == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 

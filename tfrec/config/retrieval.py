@@ -1,8 +1,8 @@
 """The retrieval model, and what it takes over from another shop's."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tfrec.config.section import Section
 from tfrec.config.training import TrainingConfig
@@ -63,12 +63,45 @@ class RetrievalConfig(Section):
         description="what an item without a trained id lacks is guessed from items described alike",
     )
     temperature: float = Field(default=0.07, gt=0)
-    negatives: Literal["full", "sampled", "in_batch"] = "full"
-    sampled_negatives: int = Field(default=2048, ge=1)
+    learned_temperature: bool = Field(
+        default=False, description="train the temperature along; it starts at `temperature`"
+    )
+    label_smoothing: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of each example's probability that is spread over all items",
+    )
+    event_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default={},
+        description="weight of a target event in the loss, by its type; 1 where not given",
+    )
+    negatives: Literal["full", "sampled", "in_batch"] = Field(
+        default="full",
+        description="all items, those of the batch with uniform draws, or those of the batch",
+    )
+    sampled_negatives: int = Field(
+        default=2048, ge=1, description="uniform draws a step, with `negatives: sampled`"
+    )
+    cross_batch_memory: int = Field(
+        default=0,
+        ge=0,
+        description="item vectors of the last steps' targets that are negatives, too; 0: none",
+    )
+    hard_negatives: int = Field(
+        default=0,
+        ge=0,
+        description="nearest items of the whole catalogue that each query has as negatives of its "
+        "own; 0: none",
+    )
     unsold_negatives: bool = Field(
         default=False, description="items that training never sold are negatives all the same"
     )
-    logq_correction: bool = True
+    logq_correction: Literal["none", "all", "negatives"] = Field(
+        default="all",
+        description="logits of a sampled softmax that are corrected for how often items are drawn; "
+        "`negatives`: the true item, which is not drawn, stays as it is",
+    )
     target: Literal["next_event", "next_basket"] = "next_event"
     basket_discount: float = Field(
         default=0.0,
@@ -93,6 +126,25 @@ class RetrievalConfig(Section):
             raise ValueError(
                 f"lstm_first_residual needs lstm_units ({self.lstm_units}) to be equal to "
                 f"dimension ({self.dimension}); set them alike, or leave it out"
+            )
+        return self
+
+    @field_validator("logq_correction", mode="before")
+    @classmethod
+    def _logq_correction_was_a_switch(cls, value: Any) -> Any:
+        return {True: "all", False: "none"}[value] if isinstance(value, bool) else value
+
+    @model_validator(mode="after")
+    def _negatives_beside_all_items(self) -> "RetrievalConfig":
+        given = {
+            "cross_batch_memory": self.cross_batch_memory > 0,
+            "hard_negatives": self.hard_negatives > 0,
+            "logq_correction: negatives": self.logq_correction == "negatives",
+        }
+        for name in (name for name, on in given.items() if on and self.negatives == "full"):
+            raise ValueError(
+                f"{name} does nothing with `negatives: full`, where every item is a negative; "
+                "set negatives to sampled or in_batch, or leave it out"
             )
         return self
 

@@ -13,11 +13,14 @@ class CatalogueSoftmax(tfrs.tasks.Retrieval):
     a candidate, so neither a sampling correction nor accidental hits arise.
 
     Args:
-        temperature: divides the scores.
+        label_smoothing: share of an example's probability that is spread evenly over all items,
+            its true one included (Szegedy et al., "Rethinking the Inception Architecture for
+            Computer Vision", CVPR 2016, section 7).
     """
 
-    def __init__(self, temperature: float, **kwargs: Any) -> None:
-        super().__init__(temperature=temperature, **kwargs)
+    def __init__(self, label_smoothing: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._label_smoothing = label_smoothing
 
     def call(
         self,
@@ -25,6 +28,7 @@ class CatalogueSoftmax(tfrs.tasks.Retrieval):
         candidate_embeddings: tf.Tensor,
         queries: tf.Tensor,
         labels: tf.Tensor,
+        temperature: float | tf.Tensor,
         bonus: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Returns the loss of every pair of a query and its true item.
@@ -36,6 +40,7 @@ class CatalogueSoftmax(tfrs.tasks.Retrieval):
             candidate_embeddings: float `[num_candidates, dimension]`, all items.
             queries: int `[num_pairs]`, row of the query in `query_embeddings`.
             labels: int `[num_pairs]`, row of the true item in `candidate_embeddings`.
+            temperature: divides the scores.
             bonus: float `[num_queries, num_candidates]`, added to the scores before the
                 temperature.
 
@@ -46,7 +51,12 @@ class CatalogueSoftmax(tfrs.tasks.Retrieval):
         scores = tf.cast(scores, tf.float32)
         if bonus is not None:
             scores += bonus
-        scores /= self._temperature
+        scores /= temperature
         partition = tf.reduce_logsumexp(scores, axis=1)
         pairs = tf.stack([tf.cast(queries, labels.dtype), labels], axis=1)
-        return tf.gather(partition, queries) - tf.gather_nd(scores, pairs)
+        true = tf.gather_nd(scores, pairs)
+        losses = tf.gather(partition, queries) - true
+        if self._label_smoothing:
+            mean = tf.gather(tf.reduce_mean(scores, axis=1), queries)
+            losses += self._label_smoothing * (true - mean)
+        return losses

@@ -15,7 +15,10 @@ from tfrec.data.cooccurrence import (
 )
 from tfrec.data.item_counts import log_counts
 from tfrec.data.records import Histories
+from tfrec.errors import UserError
 from tfrec.models.losses import CatalogueSoftmax
+from tfrec.models.sampled_loss import SampledLoss
+from tfrec.models.temperature import LearnedTemperature
 from tfrec.towers.catalogue import Catalogue
 from tfrec.towers.item import ItemTower
 from tfrec.towers.memory import CooccurrenceMemory
@@ -35,7 +38,8 @@ class RetrievalModel(tfrs.models.Model):
         spec: sizes and vocabularies of the data that the model is, or was, trained on.
         config: sizes, loss and negatives.
         item_frequency: float `[num_items + 1]`, share of each item among the training targets;
-            the sampling probability that the logQ correction needs. Only for training.
+            what sampled negatives are drawn by. Only for training; without it the loss is over
+            all items.
         precision: Keras dtype policy of the towers.
 
     Attributes:
@@ -98,20 +102,29 @@ class RetrievalModel(tfrs.models.Model):
             else None
         )
         self.neighbourhood = ItemKNNSettings()
-        self._item_frequency = (
-            None if item_frequency is None else tf.constant(item_frequency, tf.float32)
+        self.learned_temperature = (
+            LearnedTemperature(config.temperature, name="temperature")
+            if config.learned_temperature
+            else None
         )
+        self._event_weights = _weights_by_event(config.event_weights, spec)
         self._candidates = self._items_that_compete(item_frequency)
-        self._catalogue_task = CatalogueSoftmax(config.temperature)
-        # The task asks for the length of a tensor, which only AutoGraph understands.
-        self._sampled_task = tf.function(
-            tfrs.tasks.Retrieval(temperature=config.temperature, remove_accidental_hits=True)
-        )
+        self._catalogue_task = CatalogueSoftmax(config.label_smoothing)
+        self._sampled_loss: SampledLoss | None = None
+        if config.negatives != "full" and item_frequency is not None:
+            self._sampled_loss = SampledLoss(config, self._candidates, item_frequency)
 
     @property
     def trend_windows(self) -> list[int | None]:
         """The windows of `trend` in days; None is the whole log."""
         return [*self.config.trend_days, None]
+
+    @property
+    def temperature(self) -> float | tf.Tensor:
+        """The temperature of the softmax that the scores are logits of."""
+        if self.learned_temperature is None:
+            return self.config.temperature
+        return self.learned_temperature.value
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -122,9 +135,16 @@ class RetrievalModel(tfrs.models.Model):
             "repeat_bonus": self.repeat_bonus,
             "memory": self.memory,
             "trend": self.trend,
+            "temperature": self.learned_temperature,
             "text_encoder": self.catalogue.text_encoder,
         }
         return {name: part for name, part in parts.items() if part is not None}
+
+    @property
+    def training_state(self) -> dict[str, Any]:
+        """What a training goes on from beside the parts, by name; no trained model has it."""
+        memory = None if self._sampled_loss is None else self._sampled_loss.memory
+        return {} if memory is None else {"cross_batch_memory": memory}
 
     def build_weights(self) -> None:
         """Creates every variable, so that weights can be restored before the first call."""
@@ -255,7 +275,9 @@ class RetrievalModel(tfrs.models.Model):
         asked, query = tf.unique(pairs[:, 0] * positions + tf.gather_nd(inputs["state"], pairs))
         rows, seen = asked // positions, asked % positions
         weights = self._pair_weights(query)
-        if self.config.negatives == "full":
+        if self._event_weights is not None:
+            weights *= tf.gather(self._event_weights, tf.gather_nd(inputs["event"], pairs))
+        if self._sampled_loss is None:
             items = self.item_tower(
                 self.catalogue.all_features(_items_of(inputs)), training=training
             )
@@ -265,14 +287,13 @@ class RetrievalModel(tfrs.models.Model):
                 tf.gather(items, self._candidates),
                 query,
                 tf.searchsorted(self._candidates, labels, out_type=labels.dtype),
+                self.temperature,
                 self._bonus(inputs, rows, seen),
             )
-            total = tf.reduce_sum(losses * weights)
         else:
-            total = self._sampled_loss(
-                inputs, tf.gather(tf.stack([rows, seen], axis=1), query), labels, weights, training
-            )
-        return tf.math.divide_no_nan(total, tf.reduce_sum(weights))
+            places = tf.gather(tf.stack([rows, seen], axis=1), query)
+            losses = self._sampled_losses(self._sampled_loss, inputs, places, labels, training)
+        return tf.math.divide_no_nan(tf.reduce_sum(losses * weights), tf.reduce_sum(weights))
 
     def _items_that_compete(self, item_frequency: np.ndarray | None) -> tf.Tensor:
         """Returns int64 `[count]`, sorted: the items that the softmax of the training is over.
@@ -306,49 +327,56 @@ class RetrievalModel(tfrs.models.Model):
         )
         return tf.gather(bonus, self._candidates, axis=1)
 
-    def _sampled_loss(
+    def _sampled_losses(
         self,
+        loss: SampledLoss,
         inputs: dict[str, tf.Tensor],
         places: tf.Tensor,
         labels: tf.Tensor,
-        weights: tf.Tensor,
         training: bool,
     ) -> tf.Tensor:
-        candidates = labels
-        count = tf.cast(tf.size(labels), tf.float32)
-        expected = tf.gather(self._item_frequency, labels)
-        if self.config.negatives == "sampled":
-            num_candidates = tf.size(self._candidates, labels.dtype)
-            drawn = tf.random.uniform(
-                [self.config.sampled_negatives], 0, num_candidates, dtype=labels.dtype
-            )
-            extra = tf.gather(self._candidates, drawn)
-            candidates = tf.concat([labels, extra], axis=0)
-            # An item is expected count * frequency times among the positives and
-            # sampled_negatives / num_candidates times among the uniform draws.
-            uniform = self.config.sampled_negatives / tf.cast(num_candidates, tf.float32)
-            total = count + self.config.sampled_negatives
-            in_batch = tf.gather(self._item_frequency, candidates) * count
-            expected = (in_batch + uniform) / total
-        # Each distinct item of the batch passes through its tower once.
-        history_size = tf.size(inputs["item"])
-        used, position = tf.unique(
-            tf.concat([tf.reshape(inputs["item"], [-1]), candidates], axis=0)
-        )
-        vectors = self.item_tower(
-            self.catalogue.features(used, encode_ids=_items_of(inputs)), training=training
-        )
-        local = dict(inputs)
-        local["item"] = tf.reshape(position[:history_size], tf.shape(inputs["item"]))
-        states = self.query_vectors(local, vectors, training=training)
-        return self._sampled_task(
+        """Returns the loss of every pair, float32 `[num_pairs]`.
+
+        Args:
+            loss: takes the vectors.
+            inputs: the batch.
+            places: int64 `[num_pairs, 2]`, row and state of the query of each pair.
+            labels: int64 `[num_pairs]`, its true item.
+            training: whether dropout is on, and the batch is remembered.
+        """
+        drawn = loss.draw(labels)
+        history, vectors, rows = self._vectors_of(inputs, drawn, training)
+        states = self.query_vectors({**inputs, "item": history}, vectors, training=training)
+        vectors = tf.cast(vectors, tf.float32)
+        had = tf.concat([inputs["item"], inputs["target"]], axis=1)
+        return loss(
             tf.cast(tf.gather_nd(states, places), tf.float32),
-            tf.cast(tf.gather(vectors, position[history_size:]), tf.float32),
-            sample_weight=weights,
-            candidate_sampling_probability=expected if self.config.logq_correction else None,
-            candidate_ids=candidates,
-            compute_metrics=False,
+            drawn,
+            tf.gather(vectors, rows),
+            self.temperature,
+            catalogue=vectors if self.config.hard_negatives else None,
+            own=tf.gather(had, places[:, 0]),
+            remember=training,
         )
+
+    def _vectors_of(
+        self, inputs: dict[str, tf.Tensor], drawn: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns the vectors that a step needs, each computed once.
+
+        Returns:
+            int64 `[batch, length]`, the histories as rows of the vectors; the vectors
+            `[count, dimension]`, those of all items in their order where the catalogue is searched;
+            and int `[num_drawn]`, the rows of `drawn`.
+        """
+        if self.config.hard_negatives:
+            features = self.catalogue.all_features(_items_of(inputs))
+            return inputs["item"], self.item_tower(features, training=training), drawn
+        history_size = tf.size(inputs["item"])
+        used, row = tf.unique(tf.concat([tf.reshape(inputs["item"], [-1]), drawn], axis=0))
+        features = self.catalogue.features(used, encode_ids=_items_of(inputs))
+        history = tf.reshape(row[:history_size], tf.shape(inputs["item"]))
+        return history, self.item_tower(features, training=training), row[history_size:]
 
 
 def _items_of(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -358,3 +386,20 @@ def _items_of(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
 def _context_of_states(values: tf.Tensor) -> tf.Tensor:
     """Context of state `i` is that of event `i - 1`, and state 0's that of the first event."""
     return tf.concat([values[:, :1], values], axis=1)
+
+
+def _weights_by_event(weights: dict[str, float], spec: DataSpec) -> tf.Tensor | None:
+    """Returns the weight of each event type, float32 `[num_types + 1]`; `None` for all alike.
+
+    Raises:
+        UserError: if a weight is that of no target event.
+    """
+    if not weights:
+        return None
+    for event in weights:
+        if event not in spec.target_events:
+            raise UserError(
+                f"retrieval.event_weights has a weight of `{event}`, which is no target event; "
+                f"those are {', '.join(spec.target_events)}"
+            )
+    return tf.constant([1.0, *(weights.get(event, 1.0) for event in spec.event_types)])

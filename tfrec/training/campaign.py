@@ -206,7 +206,7 @@ def shopper_features(
         history: the shoppers' histories.
         now: int64 `[batch]`, unix seconds; 0 for the time of the last event.
     """
-    temperature = retriever.model.config.temperature
+    temperature = retriever.model.temperature
     last = tf.reduce_max(history["timestamp"], axis=1)
     seconds = tf.where(now > 0, tf.maximum(now - last, 0), 0)
     return campaign.features(
@@ -220,7 +220,7 @@ def shopper_features(
     )
 
 
-def chances_of(scores: tf.Tensor, temperature: float) -> tf.Tensor:
+def chances_of(scores: tf.Tensor, temperature: float | tf.Tensor) -> tf.Tensor:
     """Returns the probability of each item to be the next choice, float32 of the same shape.
 
     Args:

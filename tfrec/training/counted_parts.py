@@ -54,7 +54,7 @@ def add_counted_parts(
     parts = [_Scored.of(model, validate.scorer, cases) for _, cases in validate.modes]
     scale, memory, trend = _most_likely(parts)
     # The order of the items depends on ratios alone; the towers' part stays as it is.
-    _set_weights(model, memory / scale, trend * model.config.temperature / scale)
+    _set_weights(model, memory / scale, trend * float(model.temperature) / scale)
     after = _first(validate())
     if after < before:
         _set_weights(model, 0.0, np.zeros_like(trend))
@@ -87,7 +87,7 @@ class _Scored:
             cases = cases.select(np.linspace(0, len(cases) - 1, most).astype(np.int64))
         windows = 0 if model.trend is None else model.trend.windows
         _set_weights(model, 0.0, np.zeros(windows, np.float32))
-        temperature = model.config.temperature
+        temperature = float(model.temperature)
         towers = _scores(scorer, cases) / temperature
         memory = None
         if model.memory is not None:

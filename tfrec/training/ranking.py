@@ -210,7 +210,7 @@ def build_ranker(
         len(features.names), spec.target_events, spec.return_event, config, precision
     )
     model(tf.zeros([1, 1, len(features.names)]))
-    return Ranker(model, features, retrieval.config.temperature)
+    return Ranker(model, features, float(retrieval.temperature))
 
 
 def load_ranker(folder: Path, retrieval: RetrievalModel, config: RankingConfig) -> Ranker:

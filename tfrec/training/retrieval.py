@@ -110,7 +110,7 @@ def train_retrieval(
             model.catalogue.set_text(texts.encode_all())
         return score()
 
-    parts = model.parts
+    parts = {**model.parts, **model.training_state}
     if texts is not None:
         parts["text_vectors"] = model.catalogue.text
     refresh = TextRefresh(model.catalogue, config.text.refresh_steps)

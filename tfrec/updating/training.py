@@ -79,7 +79,7 @@ def update_retrieval(
     options = InputOptions.of(config.retrieval, run.seed)
     summary = TrainingLoop(
         model,
-        model.parts,
+        {**model.parts, **model.training_state},
         lambda epoch, skip: training_batches(sample, options, epoch, skip=skip),
         None,
         config.retrieval.training,
