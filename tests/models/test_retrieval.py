@@ -22,6 +22,7 @@ from tfrec.models.recommender import Retriever
 from tfrec.towers.bert.tower import BertTextTower
 from tfrec.towers.bert.weights import find_weights
 from tfrec.towers.histories import pad_histories
+from tfrec.training.campaign import chances_of
 
 NEGATIVES = ["full", "sampled", "in_batch"]
 
@@ -353,6 +354,20 @@ def test_a_learned_temperature(negatives):
     assert "temperature" not in fixed.parts
     model.learned_temperature.log_factor.assign(-9.0)
     assert float(model.temperature) == pytest.approx(0.01)
+
+
+def test_an_export_has_the_temperature_that_was_learned(tmp_path):
+    model = retrieval_model(temperature=0.1, learned_temperature=True)
+    model.learned_temperature.log_factor.assign(np.log(5.0))
+    exported = Retriever(model)
+    exported.chances = tf.function(
+        lambda scores: chances_of(scores, exported.model.temperature),
+        input_signature=[tf.TensorSpec([None, 3])],
+    )
+    tf.saved_model.save(exported, str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path))
+    found = loaded.chances(tf.constant([[9.0, 0.0, 0.5 * np.log(3)]], tf.float32))
+    np.testing.assert_allclose(found, [[0, 1 / 4, 3 / 4]], rtol=1e-5)
 
 
 @pytest.mark.parametrize("negatives", NEGATIVES)

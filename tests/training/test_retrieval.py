@@ -98,6 +98,11 @@ def test_other_settings_learn_too(planted, tmp_path):
         retrieval={
             "negatives": "sampled",
             "sampled_negatives": 30,
+            "logq_correction": "negatives",
+            "cross_batch_memory": 200,
+            "learned_temperature": True,
+            "label_smoothing": 0.01,
+            "event_weights": {"purchase": 2.0},
             "target": "next_basket",
             "shuffle_baskets": True,
             "training": {"epochs": 2, "mixed_precision": True},
@@ -109,6 +114,13 @@ def test_other_settings_learn_too(planted, tmp_path):
     assert summary.best_score > 0.25
     model = load_retrieval(run.path, config, planted.items)
     assert model.item_tower.compute_dtype == "float32", "mixed precision is for training only"
+    assert abs(float(model.temperature) - config.retrieval.temperature) > 1e-3
+    # A training that goes on remembers its last steps; what it leaves does not.
+    remembered = "cross_batch_memory/items/.ATTRIBUTES/VARIABLE_VALUE"
+    last = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run.path / "last")))
+    assert last.get_tensor(remembered).all()
+    assert not tf.train.load_checkpoint(str(run.path / "weights")).has_tensor(remembered)
+    assert not model.training_state
     score = RetrievalValidation(model, planted, config.evaluation, config.seed)()["ndcg@10"]
     assert score == pytest.approx(summary.best_score, abs=0.02)
 
