@@ -107,6 +107,8 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
             "retrieval.lstm_layer_norm": True,
             "retrieval.state_attention": 2,
         },
+        "no time gaps": {"retrieval.time_gaps": False},
+        "no event types": {"retrieval.event_features": False},
         "no moving averages": {"retrieval.history_averages": []},
         "averaged weights": {"retrieval.training.average_decay": 0.99},
     },

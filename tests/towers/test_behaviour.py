@@ -170,6 +170,20 @@ def test_events_and_gaps_are_read():
     np.testing.assert_allclose(tower(vectors, events, times + 365 * 24 * HOUR), states, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("switch", "table"), [("time_gaps", "gap_embedding"), ("event_features", "event_embedding")]
+)
+def test_times_and_events_may_be_left_unread(switch, table):
+    tower = make_tower(**{switch: False})
+    vectors, events, times = history()
+    states = tower(vectors, events, times)
+    assert not any(table in variable.name for variable in tower.variables)
+    without_times = tower(vectors, events, times * 0)
+    without_events = tower(vectors, events % 3 + 1, times)
+    assert np.array_equal(states, without_times) == (switch == "time_gaps")
+    assert np.array_equal(states, without_events) == (switch == "event_features")
+
+
 def test_moving_averages_worked_by_hand():
     tower = make_tower(dimension=2, averages=(1.0, 0.5))
     vectors = tf.constant([[[1.0, 0.0], [0.0, 1.0], [4.0, 3.0]]])

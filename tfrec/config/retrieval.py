@@ -27,6 +27,12 @@ class RetrievalConfig(Section):
         ge=0,
         description="heads of attention over the LSTM's states up to each one; 0: none",
     )
+    time_gaps: bool = Field(
+        default=True, description="the LSTM reads how long after the one before an event came"
+    )
+    event_features: bool = Field(
+        default=True, description="the LSTM reads of which type an event is"
+    )
     dropout: float = Field(default=0.3, ge=0, lt=1)
     history_averages: list[float] = Field(
         default=[], description="decay factors of moving averages beside the LSTM"

@@ -85,6 +85,8 @@ class RetrievalModel(tfrs.models.Model):
             layer_norm=config.lstm_layer_norm,
             first_residual=config.lstm_first_residual,
             attention_heads=config.state_attention,
+            time_gaps=config.time_gaps,
+            event_features=config.event_features,
             name="query_tower",
             dtype=precision,
         )

@@ -53,6 +53,8 @@ class BehaviourTower(tf.keras.layers.Layer):
         first_residual: whether the first LSTM has a residual connection, too, which needs item
             vectors as wide as the LSTM.
         attention_heads: heads of the attention over the states; 0 for no attention.
+        time_gaps: whether the LSTM reads the time since the event before.
+        event_features: whether it reads the event types.
         averages: decay factors, each giving a moving average of the item vectors seen so far
             (1.0: their plain mean) that is added to the LSTM's view of the history. An LSTM
             forgets; the averages remember the long run.
@@ -83,6 +85,8 @@ class BehaviourTower(tf.keras.layers.Layer):
         layer_norm: bool = False,
         first_residual: bool = False,
         attention_heads: int = 0,
+        time_gaps: bool = True,
+        event_features: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -95,6 +99,8 @@ class BehaviourTower(tf.keras.layers.Layer):
         self.layer_norm = layer_norm
         self.first_residual = first_residual
         self.attention_heads = attention_heads
+        self.time_gaps = time_gaps
+        self.event_features = event_features
         self.lstms = [
             tf.keras.layers.LSTM(
                 units, return_sequences=True, name=f"lstm_{index}", dtype=self.dtype_policy
@@ -131,11 +137,11 @@ class BehaviourTower(tf.keras.layers.Layer):
                 "`first_residual` adds item vectors to what an LSTM makes of them, so they should "
                 f"be as wide. Received: item_vectors of {size}, units={self.units}"
             )
-        shapes = {
-            "start": (size,),
-            "event_embedding": (self.num_events + 1, size),
-            "gap_embedding": (NUM_GAP_BUCKETS, size),
-        }
+        shapes: dict[str, tuple[int, ...]] = {"start": (size,)}
+        if self.event_features:
+            shapes["event_embedding"] = (self.num_events + 1, size)
+        if self.time_gaps:
+            shapes["gap_embedding"] = (NUM_GAP_BUCKETS, size)
         for name, shape in shapes.items():
             small = tf.keras.initializers.RandomNormal(stddev=0.02)
             setattr(self, name, self.add_weight(name=name, shape=shape, initializer=small))
@@ -156,8 +162,10 @@ class BehaviourTower(tf.keras.layers.Layer):
         """Returns the states; see the class docstring for shapes."""
         dtype = self.compute_dtype
         steps = tf.cast(item_vectors, dtype)
-        steps += tf.gather(tf.cast(self.event_embedding, dtype), events)
-        steps += tf.gather(tf.cast(self.gap_embedding, dtype), time_gap_buckets(timestamps))
+        if self.event_features:
+            steps += tf.gather(tf.cast(self.event_embedding, dtype), events)
+        if self.time_gaps:
+            steps += tf.gather(tf.cast(self.gap_embedding, dtype), time_gap_buckets(timestamps))
         start = tf.broadcast_to(
             tf.cast(self.start, dtype), [tf.shape(steps)[0], 1, tf.shape(steps)[2]]
         )
@@ -202,6 +210,8 @@ class BehaviourTower(tf.keras.layers.Layer):
             "layer_norm": self.layer_norm,
             "first_residual": self.first_residual,
             "attention_heads": self.attention_heads,
+            "time_gaps": self.time_gaps,
+            "event_features": self.event_features,
         }
 
 

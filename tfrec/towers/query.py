@@ -23,6 +23,8 @@ class QueryTower(tf.keras.layers.Layer):
         layer_norm: whether what each LSTM reads is normalised.
         first_residual: whether the first LSTM has a residual connection, too.
         attention_heads: heads of the attention over the LSTM's states; 0 for no attention.
+        time_gaps: whether the LSTM reads the time since the event before.
+        event_features: whether it reads the event types.
 
     Call arguments:
         item_vectors: float `[batch, length, dimension]`.
@@ -48,6 +50,8 @@ class QueryTower(tf.keras.layers.Layer):
         layer_norm: bool = False,
         first_residual: bool = False,
         attention_heads: int = 0,
+        time_gaps: bool = True,
+        event_features: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -63,6 +67,8 @@ class QueryTower(tf.keras.layers.Layer):
             layer_norm=layer_norm,
             first_residual=first_residual,
             attention_heads=attention_heads,
+            time_gaps=time_gaps,
+            event_features=event_features,
             name="behaviour",
             dtype=self.dtype_policy,
         )
@@ -107,4 +113,6 @@ class QueryTower(tf.keras.layers.Layer):
             "layer_norm": behaviour.layer_norm,
             "first_residual": behaviour.first_residual,
             "attention_heads": behaviour.attention_heads,
+            "time_gaps": behaviour.time_gaps,
+            "event_features": behaviour.event_features,
         }

@@ -28,6 +28,8 @@ RECURRENT_SETTINGS = (
     "lstm_layer_norm",
     "lstm_first_residual",
     "state_attention",
+    "time_gaps",
+    "event_features",
 )
 """Settings of `retrieval` that an LSTM's weights mean nothing without."""
 RECURRENT_PARTS = ("start", "gap_embedding", "lstms", "norms", "attention", "project")
@@ -192,15 +194,17 @@ class SourceRun:
             told.append(f"not taken: the LSTM, as {' and '.join(differing)}")
         else:
             self._restore_recurrent_parts(behaviour)
-            told.append("taken: the LSTM, the start of a history and the gaps in time")
-        behaviour.event_embedding.assign(
-            event_rows(
-                self.weights[f"{BEHAVIOUR}/event_embedding"],
-                self.spec.event_types,
-                self.spec.target_events,
-                model.spec.event_types,
+            gaps = " and the gaps in time" if new.time_gaps else ""
+            told.append(f"taken: the LSTM, the start of a history{gaps}")
+        if old.event_features and new.event_features:
+            behaviour.event_embedding.assign(
+                event_rows(
+                    self.weights[f"{BEHAVIOUR}/event_embedding"],
+                    self.spec.event_types,
+                    self.spec.target_events,
+                    model.spec.event_types,
+                )
             )
-        )
         if old.history_averages == new.history_averages:
             if new.history_averages:
                 behaviour.average_weight.assign(self.weights[f"{BEHAVIOUR}/average_weight"])
