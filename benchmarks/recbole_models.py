@@ -136,30 +136,44 @@ class OutOfTimeError(Exception):
     """The time that a model may take is over."""
 
 
+class Clock:
+    """Says how long ago it was made."""
+
+    def __init__(self) -> None:
+        self.wall, self.processor = time.monotonic(), time.process_time()
+
+    def __call__(self) -> dict[str, float]:
+        """Returns minutes by the clock on the wall, and of processor time of this process."""
+        return {
+            "minutes": (time.monotonic() - self.wall) / 60,
+            "processor_minutes": (time.process_time() - self.processor) / 60,
+        }
+
+
 class TimedTrainer(Trainer):
     """RecBole's trainer, validated as the test is, with a curve and an end.
 
     Attributes:
-        curve: epoch, minutes since the start and NDCG of each validation.
+        curve: of each validation its epoch, the minutes and processor minutes until then, and NDCG.
     """
 
-    def __init__(self, config: Config, model: Any, seen: Seen, started: float, minutes: float):
+    def __init__(self, config: Config, model: Any, seen: Seen, clock: Clock, minutes: float):
         super().__init__(config, model)
-        self.seen, self.started, self.minutes = seen, started, minutes
+        self.seen, self.clock, self.minutes = seen, clock, minutes
         self.curve: list[dict[str, float]] = []
 
     def _train_epoch(self, *args: Any, **options: Any) -> Any:
         # Only here is the best epoch so far on the disk.
-        if time.monotonic() - self.started > 60 * self.minutes:
+        if self.clock()["minutes"] > self.minutes:
             raise OutOfTimeError
         return super()._train_epoch(*args, **options)
 
     def _valid_epoch(self, valid_data: Any, **_: Any) -> tuple[float, dict[str, float]]:
         result = recall_and_ndcg(ranks_of(self.model, valid_data, self.seen)["rank"].to_numpy())
         score = result[f"ndcg@{CUTOFF}"]
-        minutes = (time.monotonic() - self.started) / 60
-        self.curve.append({"epoch": len(self.curve) + 1, "minutes": minutes, "ndcg": score})
-        print(f"epoch {len(self.curve)}: {minutes:.1f} min, NDCG@{CUTOFF} {score:.4f}", flush=True)
+        point = {"epoch": len(self.curve) + 1, **self.clock(), "ndcg": score}
+        self.curve.append(point)
+        print("  ".join(f"{key} {value:.4g}" for key, value in point.items()), flush=True)
         return score, result
 
 
@@ -167,7 +181,7 @@ def measure(
     name: str, table: pd.DataFrame, folder: Path, settings: dict[str, Any]
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Trains a model; returns its figures, and the rank of each target of the test."""
-    started, processor = time.monotonic(), time.process_time()
+    clock = Clock()
     config = Config(
         model=name,
         dataset=NAME,
@@ -187,22 +201,20 @@ def measure(
     valid_seen, test_seen = (Seen(table, dataset, held_back) for held_back in (2, 1))
     train, valid, test = data_preparation(config, dataset)
     model = get_model(name)(config, train.dataset).to(config["device"])
-    trainer = TimedTrainer(config, model, valid_seen, started, settings["minutes"])
+    trainer = TimedTrainer(config, model, valid_seen, clock, settings["minutes"])
     try:
         trainer.fit(train, valid, show_progress=False)
         stopped = "patience" if len(trainer.curve) < settings["epochs"] else "epochs"
     except OutOfTimeError:
         stopped = "time"
-    minutes = (time.monotonic() - started) / 60
-    processor_minutes = (time.process_time() - processor) / 60
+    took = clock()
     best = max(trainer.curve, key=lambda point: point["ndcg"])
     model.load_state_dict(torch.load(trainer.saved_model_file, weights_only=False)["state_dict"])
     ranks = ranks_of(model, test, test_seen)
     figures = {
         **recall_and_ndcg(ranks["rank"].to_numpy()),
         "shoppers": len(ranks),
-        "minutes": minutes,
-        "processor_minutes": processor_minutes,
+        **took,
         "threads": torch.get_num_threads(),
         "epochs": len(trainer.curve),
         "best_epoch": best["epoch"],
