@@ -169,6 +169,10 @@ class TestWrongValues:
                 "`retrieval.dropout` should be less than 1. Received: 1",
             ),
             (
+                "retrieval:\n  event_weights:\n    cart: -1",
+                "`retrieval.event_weights.cart` should be at least 0. Received: -1",
+            ),
+            (
                 "retrieval:\n  temperature: 0",
                 "`retrieval.temperature` should be greater than 0. Received: 0",
             ),
@@ -292,6 +296,17 @@ def test_further_negatives_are_refused_beside_all_items(tmp_path, given):
     path.write_text(f"retrieval: {{{given}}}\n", encoding="utf-8")
     name = given if "logq" in given else given.split(":")[0]
     with pytest.raises(UserError, match=f"`retrieval`: {name} does nothing with `negatives: full`"):
+        load_config(path)
+
+
+def test_a_memory_of_batches_is_refused_beside_adversarial_training(tmp_path):
+    path = tmp_path / "shop.yaml"
+    path.write_text(
+        "retrieval:\n  negatives: in_batch\n  cross_batch_memory: 8\n"
+        "  training: {adversarial: fgm}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(UserError, match="cross_batch_memory remembers each batch once"):
         load_config(path)
 
 

@@ -134,12 +134,19 @@ def test_values_of_categories_are_known_by_their_names(planted_run, shops):
 
 
 def test_parts_of_other_sizes_are_named_and_left(shops):
-    config = changed(shops.config, lstm_units=16, history_averages=[0.9], repeat_bonus=True)
+    config = changed(
+        shops.config,
+        lstm_units=16,
+        history_averages=[0.9],
+        repeat_bonus=True,
+        learned_temperature=True,
+    )
     model = model_of(shops, config)
     before = model.query_tower.behaviour.average_weight.numpy()
     lines = SourceRun.open(shops.source).give(model)
     assert ("not taken: the LSTM, as retrieval.lstm_units is 48 there and 16 here") in lines
     assert "not taken: the bonus of re-purchases, which that run has none of" in lines
+    assert "not taken: the temperature, which is learned anew from where it is set" in lines
     assert sum("moving averages" in line and line.startswith("not") for line in lines) == 1
     np.testing.assert_array_equal(model.query_tower.behaviour.average_weight, before)
 

@@ -164,6 +164,15 @@ class RetrievalConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _a_batch_is_remembered_once(self) -> "RetrievalConfig":
+        if self.cross_batch_memory and self.training.adversarial != "none":
+            raise ValueError(
+                "cross_batch_memory remembers each batch once, and training.adversarial takes it "
+                "twice; set one or the other"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _repeat_bonus_needs_all_items(self) -> "RetrievalConfig":
         if self.repeat_bonus and self.negatives != "full":
             raise ValueError(

@@ -218,6 +218,8 @@ class SourceRun:
             told.append("not taken: contexts, whose values are those of one shop")
         if model.repeat_bonus is not None:
             told.append(self._give_repeats(model.repeat_bonus))
+        if model.learned_temperature is not None:
+            told.append("not taken: the temperature, which is learned anew from where it is set")
         return told
 
     def _restore_recurrent_parts(self, behaviour: BehaviourTower) -> None:
