@@ -5,9 +5,11 @@
 
 The commands it runs are those of the README; it adds the clock, the memory and the means over
 seeds. What a stopped run had finished is kept. The test split is looked at once a seed.
+`benchmarks.quality_plots --quality DIR` draws what is found.
 """
 
 import math
+import resource
 import subprocess
 import sys
 import time
@@ -19,6 +21,7 @@ import click
 import numpy as np
 from rich.table import Table
 
+from benchmarks.machine import machine
 from pipelines.console import table_console
 from pipelines.peak_memory import PeakMemory
 from tfrec.config import load_config
@@ -39,13 +42,13 @@ SLICES = {"all shoppers": None, "history of 1-2": "history 1-2"}
 def main(events: str, items: str, config: str, out: Path, seeds: tuple[int, ...], at: int) -> None:
     """Prepare once; train retrieval and ranking and evaluate on the test split for each seed."""
     out.mkdir(parents=True, exist_ok=True)
-    costs: list[dict[str, Any]] = []
     data = out / "data"
-    step(
+    cost = step(
         out / "prepare.json",
         *("data", "prepare", "--events", events, "--items", items, "--out", str(data)),
         *("--config", config),
     )
+    costs: list[dict[str, Any]] = [{"seed": None, "step": "data prepare (once)", **cost}]
     modes = [load_config(config).evaluation.repeats]
     if modes == ["count"]:
         modes.append("exclude")
@@ -58,20 +61,26 @@ def main(events: str, items: str, config: str, out: Path, seeds: tuple[int, ...]
             cost = step(folder / f"{model}.json", "train", model, *train)
             costs.append({"seed": seed, "step": f"train {model}", **cost})
         for mode in modes:
-            figures = folder / f"test-{mode}.json"
-            cost = step(
-                folder / f"evaluate-{mode}.json",
-                *("evaluate", "--run", str(run), "--split", "test", "--repeats", mode),
-                *("--json", str(figures)),
-            )
-            costs.append({"seed": seed, "step": f"evaluate ({mode})", **cost})
+            for split in ("valid", "test"):
+                cost = step(
+                    folder / f"evaluate-{split}-{mode}.json",
+                    *("evaluate", "--run", str(run), "--split", split, "--repeats", mode),
+                    *("--json", str(folder / f"{split}-{mode}.json")),
+                    *("--ranks", str(folder / f"{split}-{mode}.parquet")),
+                )
+                costs.append({"seed": seed, "step": f"evaluate {split} ({mode})", **cost})
     console = table_console()
-    summary: dict[str, Any] = {"config": config, "seeds": list(seeds), "costs": costs}
+    summary: dict[str, Any] = {
+        "config": config,
+        "seeds": list(seeds),
+        "machine": machine(),
+        "costs": costs,
+    }
     for mode in modes:
         found = [read_json(out / f"seed-{seed}" / f"test-{mode}.json") for seed in seeds]
         summary[mode] = summarise(found, at)
-        console.print(table_of(summary[mode], f"{config}, repeats: {mode}", at))
-    console.print(cost_table(costs))
+        console.print(table_of(summary[mode], f"{config}, test, repeats: {mode}", seeds, at))
+    console.print(cost_table(costs, summary["machine"]))
     write_json(out / "summary.json", summary)
 
 
@@ -79,16 +88,29 @@ def step(record: Path, *words: str) -> dict[str, float]:
     """Runs a command of tfrec unless its record says that it was done; returns what it took."""
     if record.exists():
         return read_json(record)
-    started = time.monotonic()
+    started, processor = time.monotonic(), _processor_seconds()
     with PeakMemory() as memory:
         subprocess.run([sys.executable, "-m", "pipelines.cli", *words], check=True)
-    cost = {"seconds": time.monotonic() - started, "peak_gib": memory.peak / 2**30}
+    cost = {
+        "seconds": time.monotonic() - started,
+        "processor_seconds": _processor_seconds() - processor,
+        "peak_gib": memory.peak / 2**30,
+    }
     write_json(record, cost)
     return cost
 
 
+def _processor_seconds() -> float:
+    """Returns what the processes that this one started, and waited for, have taken."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def summarise(found: list[dict[str, Any]], at: int) -> dict[str, Any]:
-    """Returns mean, deviation and ratio to ItemKNN of each model and metric.
+    """Returns what to say of each model and metric.
+
+    `mean` and `deviation` are those over seeds, `half` is half of the 95 % bootstrap interval over
+    shoppers (the seeds' mean), and `ratio` is the mean over that of ItemKNN.
 
     Args:
         found: the figures of each seed, from `tfrec evaluate --json`.
@@ -99,10 +121,14 @@ def summarise(found: list[dict[str, Any]], at: int) -> dict[str, Any]:
         for metric in (f"recall@{at}", f"ndcg@{at}"):
             row: dict[str, Any] = {}
             for model in found[0]:
-                values = [one for one in _values(found, model, name, metric) if one is not None]
+                values, low, high = (
+                    [one for one in _values(found, model, name, key) if one is not None]
+                    for key in (metric, f"{metric}_low", f"{metric}_high")
+                )
                 if values:
                     row[model] = {
                         "mean": float(np.mean(values)),
+                        "half": float(np.mean(high) - np.mean(low)) / 2,
                         # Baselines have no seed.
                         "deviation": float(np.std(values, ddof=1))
                         if model in TRAINED and len(values) > 1
@@ -124,12 +150,13 @@ def _values(
         yield part.get(metric)
 
 
-def table_of(rows: dict[str, Any], title: str, at: int) -> Table:
-    """Returns the means for people, each with its ratio to ItemKNN."""
+def table_of(rows: dict[str, Any], title: str, seeds: tuple[int, ...], at: int) -> Table:
+    """Returns the means for people, each with its interval, deviation and ratio to ItemKNN."""
     models = list(dict.fromkeys(model for row in rows.values() for model in row))
     table = Table(
         title=title,
-        caption=f"mean ± standard deviation over seeds (times {BASELINE}), cutoff {at}",
+        caption=f"mean over the seeds {', '.join(map(str, seeds))} ± half of the 95 % bootstrap "
+        f"interval over shoppers, sd over the seeds (times {BASELINE}), cutoff {at}",
     )
     table.add_column("", no_wrap=True)
     for model in models:
@@ -137,20 +164,37 @@ def table_of(rows: dict[str, Any], title: str, at: int) -> Table:
     for name, row in rows.items():
         cells = []
         for model in models:
-            one = row.get(model)
-            spread = f" ± {one['deviation']:.4f}" if one and one["deviation"] is not None else ""
-            cells.append(f"{one['mean']:.4f}{spread} ({one['ratio']:.2f}x)" if one else "")
+            if model not in row:
+                cells.append("")
+                continue
+            one = row[model]
+            spread = "" if one["deviation"] is None else f" sd {one['deviation']:.4f}"
+            cells.append(f"{one['mean']:.4f} ±{one['half']:.4f}{spread} ({one['ratio']:.2f}x)")
         table.add_row(name, *cells)
     return table
 
 
-def cost_table(costs: list[dict[str, Any]]) -> Table:
-    """Returns time and memory of each step."""
-    table = Table("step", "median minutes", "most GiB", title="What a seed takes")
+def cost_table(costs: list[dict[str, Any]], where: str) -> Table:
+    """Returns time and memory of each step.
+
+    Args:
+        costs: of each step and seed.
+        where: the machine.
+    """
+    table = Table(
+        *("step", "median minutes", "of processor time", "most GiB"),
+        title="what a seed takes",
+        caption=where,
+    )
     for name in dict.fromkeys(cost["step"] for cost in costs):
         own = [cost for cost in costs if cost["step"] == name]
-        minutes = float(np.median([cost["seconds"] for cost in own])) / 60
-        table.add_row(name, f"{minutes:.1f}", f"{max(cost['peak_gib'] for cost in own):.1f}")
+        minutes, processor = (
+            # What an earlier version of this file had measured has no processor time.
+            float(np.median([cost.get(key, math.nan) for cost in own])) / 60
+            for key in ("seconds", "processor_seconds")
+        )
+        memory = max(cost["peak_gib"] for cost in own)
+        table.add_row(name, f"{minutes:.1f}", f"{processor:.1f}", f"{memory:.1f}")
     return table
 
 

@@ -78,11 +78,10 @@ def sources_of(folder: Path) -> Sources:
     if not (folder / "summary.json").exists():
         raise UserError(f"{folder} has no summary.json; let `benchmarks.quality` finish there")
     seeds = [folder / f"seed-{seed}" for seed in read_json(folder / "summary.json")["seeds"]]
-    validation = seeds[0] / "valid-exclude.json"
     return Sources(
         [seed / "run" for seed in seeds],
-        [seed / "ranks-exclude.parquet" for seed in seeds],
-        validation if validation.exists() else None,
+        [seed / "test-exclude.parquet" for seed in seeds],
+        seeds[0] / "valid-exclude.json",
     )
 
 

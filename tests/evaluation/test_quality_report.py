@@ -1,9 +1,16 @@
 """The numbers behind the tables and pictures of benchmarks.quality."""
 
+import io
+import json
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
+from benchmarks import quality as benchmark
+from benchmarks.machine import machine
 from benchmarks.quality_curves import (
     Bin,
     bins_of,
@@ -12,7 +19,7 @@ from benchmarks.quality_curves import (
     quality_by,
     same_targets,
 )
-from benchmarks.quality_plots import draw_bins, draw_time, table_of
+from benchmarks.quality_plots import draw_bins, draw_time, sources_of, table_of
 from tfrec.errors import UserError
 
 RANKED_THIRD = 1 / 2  # 1 / log2(3 + 1)
@@ -98,3 +105,85 @@ def test_pictures_name_each_model_once():
     assert legend == ["retrieval", "both stages", "SASRec", "ItemKNN"]
     assert len(drawn.axes[0].lines) == 6
     assert table_of(tables, 10).row_count == 2
+
+
+def evaluated(recall, low, high, *, slice_recall=None):
+    """A model of `tfrec evaluate --json`, as far as it is read."""
+    whole = {"recall@10": recall, "recall@10_low": low, "recall@10_high": high}
+    part = {} if slice_recall is None else {"recall@10": slice_recall, "recall@10_low": 0.0}
+    part |= {} if slice_recall is None else {"recall@10_high": 0.2}
+    return {**whole, "slices": {"history 1-2": part}}
+
+
+def printed(table):
+    console = Console(file=io.StringIO(), width=200)
+    console.print(table)
+    return console.file.getvalue()
+
+
+def test_summary_has_intervals_over_shoppers_and_deviations_over_seeds():
+    baseline = evaluated(0.1, 0.08, 0.12)
+    found = [
+        {"retrieval": evaluated(0.2, 0.17, 0.23, slice_recall=0.1), "item_knn": baseline},
+        {"retrieval": evaluated(0.3, 0.25, 0.35, slice_recall=0.1), "item_knn": baseline},
+    ]
+    rows = benchmark.summarise(found, 10)
+    assert list(rows) == ["all shoppers: recall@10", "history of 1-2: recall@10"]
+    whole = rows["all shoppers: recall@10"]
+    assert whole["retrieval"] == pytest.approx(
+        {"mean": 0.25, "half": 0.04, "deviation": math.sqrt(0.005), "ratio": 2.5}
+    )
+    # A baseline has no seed, so its figures do not deviate.
+    assert whole["item_knn"] == {
+        "mean": 0.1,
+        "half": pytest.approx(0.02),
+        "deviation": None,
+        "ratio": 1.0,
+    }
+    text = printed(benchmark.table_of(rows, "a shop", (42, 43), 10))
+    assert "0.2500 ±0.0400 sd 0.0707 (2.50x)" in text
+    assert "0.1000 ±0.0200 (1.00x)" in text
+    assert "seeds 42, 43" in text
+
+
+def test_costs_are_medians_over_seeds_and_the_most_memory():
+    costs = [
+        {"step": "train", "seconds": 60 * n, "processor_seconds": 90 * n, "peak_gib": 3 - n}
+        for n in (1, 2)
+    ]
+    text = printed(benchmark.cost_table(costs, "a processor, 2 cores"))
+    assert [cell.strip() for cell in text.splitlines()[4].strip("│").split("│")] == [
+        "train",
+        "1.5",
+        "2.2",
+        "2.0",
+    ]
+    assert "a processor, 2 cores" in text
+
+
+def test_a_finished_step_is_not_run_again(tmp_path, monkeypatch):
+    commands = []
+    monkeypatch.setattr(
+        benchmark.subprocess, "run", lambda command, check: commands.append(command)
+    )
+    record = tmp_path / "step.json"
+    first = benchmark.step(record, "train", "retrieval")
+    assert set(first) == {"seconds", "processor_seconds", "peak_gib"}
+    assert benchmark.step(record, "train", "retrieval") == first
+    assert [command[-2:] for command in commands] == [["train", "retrieval"]]
+
+
+def test_machine(tmp_path):
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Some Processor 7\n")
+    assert machine(tmp_path / "cpuinfo").startswith("Some Processor 7, ")
+    assert machine(tmp_path / "none").endswith(" GiB")
+
+
+def test_sources_of_a_finished_benchmark(tmp_path):
+    with pytest.raises(UserError, match=r"let `benchmarks\.quality` finish there"):
+        sources_of(tmp_path)
+    (tmp_path / "summary.json").write_text(json.dumps({"seeds": [7, 8]}))
+    sources = sources_of(tmp_path)
+    assert sources.runs == [tmp_path / "seed-7" / "run", tmp_path / "seed-8" / "run"]
+    assert sources.ranks[1] == tmp_path / "seed-8" / "test-exclude.parquet"
+    assert sources.validation == tmp_path / "seed-7" / "valid-exclude.json"
