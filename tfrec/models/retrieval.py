@@ -15,7 +15,7 @@ from tfrec.data.cooccurrence import (
 )
 from tfrec.data.item_counts import log_counts
 from tfrec.data.records import Histories
-from tfrec.errors import UserError
+from tfrec.models.example_weights import ExampleWeights
 from tfrec.models.losses import CatalogueSoftmax
 from tfrec.models.sampled_loss import SampledLoss
 from tfrec.models.temperature import LearnedTemperature
@@ -109,7 +109,7 @@ class RetrievalModel(tfrs.models.Model):
             if config.learned_temperature
             else None
         )
-        self._event_weights = _weights_by_event(config.event_weights, spec)
+        self._example_weights = ExampleWeights(config, spec)
         self._candidates = self._items_that_compete(item_frequency)
         self._catalogue_task = CatalogueSoftmax(config.label_smoothing)
         self._sampled_loss: SampledLoss | None = None
@@ -276,9 +276,7 @@ class RetrievalModel(tfrs.models.Model):
         positions = tf.shape(inputs["item"], tf.int64)[1] + 1
         asked, query = tf.unique(pairs[:, 0] * positions + tf.gather_nd(inputs["state"], pairs))
         rows, seen = asked // positions, asked % positions
-        weights = self._pair_weights(query)
-        if self._event_weights is not None:
-            weights *= tf.gather(self._event_weights, tf.gather_nd(inputs["event"], pairs))
+        weights = self._example_weights(query, tf.gather_nd(inputs["event"], pairs))
         if self._sampled_loss is None:
             items = self.item_tower(
                 self.catalogue.all_features(_items_of(inputs)), training=training
@@ -308,13 +306,6 @@ class RetrievalModel(tfrs.models.Model):
         if item_frequency is not None and not self.config.unsold_negatives:
             items = items[item_frequency[1:] > 0]
         return tf.constant(items, tf.int64)
-
-    def _pair_weights(self, query: tf.Tensor) -> tf.Tensor:
-        """Weighs a pair by its query's number of targets, to the power configured."""
-        count = tf.math.unsorted_segment_sum(
-            tf.ones_like(query, tf.float32), query, tf.reduce_max(query, keepdims=True)[0] + 1
-        )
-        return tf.pow(tf.gather(count, query), -self.config.basket_discount)
 
     def _bonus(
         self, inputs: dict[str, tf.Tensor], rows: tf.Tensor, seen: tf.Tensor
@@ -388,20 +379,3 @@ def _items_of(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
 def _context_of_states(values: tf.Tensor) -> tf.Tensor:
     """Context of state `i` is that of event `i - 1`, and state 0's that of the first event."""
     return tf.concat([values[:, :1], values], axis=1)
-
-
-def _weights_by_event(weights: dict[str, float], spec: DataSpec) -> tf.Tensor | None:
-    """Returns the weight of each event type, float32 `[num_types + 1]`; `None` for all alike.
-
-    Raises:
-        UserError: if a weight is that of no target event.
-    """
-    if not weights:
-        return None
-    for event in weights:
-        if event not in spec.target_events:
-            raise UserError(
-                f"retrieval.event_weights has a weight of `{event}`, which is no target event; "
-                f"those are {', '.join(spec.target_events)}"
-            )
-    return tf.constant([1.0, *(weights.get(event, 1.0) for event in spec.event_types)])
