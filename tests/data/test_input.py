@@ -211,6 +211,53 @@ def test_lines_are_shuffled_within_their_basket_only(write_log):
     assert len(orders) == 8, "every epoch has an order of its own for both shoppers"
 
 
+@pytest.mark.parametrize("target", ["next_event", "next_basket"])
+def test_events_left_out_of_what_is_read_are_predicted_all_the_same(write_log, target):
+    history = [(i + 1, RETURN if i % 4 == 3 else PURCHASE, 100 * (i // 2 + 1)) for i in range(14)]
+    log = write_log([history, [(i + 100, e, t) for i, e, t in history]], shards=1)
+    whole = dict(
+        reversed(each) for each in examples(training_batches(log, InputOptions(16, 64, target), 0))
+    )
+    pasts = set()
+    for epoch in range(4):
+        batches = list(
+            training_batches(log, InputOptions(16, 64, target, event_dropout=0.5), epoch)
+        )
+        found = dict(reversed(each) for each in examples(batches))
+        assert found.keys() == whole.keys()
+        for item, past in found.items():
+            assert set(past) <= set(whole[item])
+            assert list(past) == sorted(past)
+            assert past[:1] == whole[item][:1], "only a new shopper has read nothing"
+        pasts.update(found.values())
+        (batch,) = arrays(batches)
+        assert (batch["target_event"][batch["target"] > 0] == PURCHASE).all()
+        for row in range(2):
+            read = batch["item"][row] > 0
+            assert read.tolist() == sorted(read.tolist(), reverse=True)
+            # What is read of an event stays together.
+            place = batch["item"][row][read] % 100 - 1
+            assert batch["timestamp"][row][read].tolist() == (100 * (place // 2 + 1)).tolist()
+            assert not batch["timestamp"][row][~read].any()
+    assert len(pasts) > len(whole) + 4
+
+
+def test_reordered_items_are_predicted_in_their_new_order(write_log):
+    log = write_log(numbered([12]))
+    orders = set()
+    for epoch in range(6):
+        options = InputOptions(16, 64, event_reorder=0.5)
+        (batch,) = arrays(training_batches(log, options, epoch))
+        items = batch["item"][0].tolist()
+        assert sorted(items) == list(range(1001, 1013))
+        assert batch["target"][0].tolist() == items
+        assert batch["state"][0].tolist() == list(range(12))
+        assert batch["timestamp"][0].tolist() == list(range(100, 1300, 100))
+        assert np.ptp(np.flatnonzero(np.array(items) != np.arange(1001, 1013))) < 6
+        orders.add(tuple(items))
+    assert len(orders) == 6
+
+
 def test_order_is_kept_without_shuffling(write_log):
     log = write_log(in_baskets([[6, 6]]))
     (batch,) = arrays(training_batches(log, InputOptions(20, 64), 0))
@@ -223,7 +270,8 @@ def test_batches_are_decided_by_seed_and_epoch(write_log):
 
     def epoch(number, seed=1, process_seed=0):
         tf.random.set_seed(process_seed)
-        options = InputOptions(16, 64, shuffle_baskets=True, seed=seed)
+        told = {"event_dropout": 0.2, "event_reorder": 0.5}
+        options = InputOptions(16, 64, shuffle_baskets=True, seed=seed, **told)
         return arrays(training_batches(log, options, number))
 
     def same(one, other):
@@ -241,13 +289,13 @@ def test_batches_are_decided_by_seed_and_epoch(write_log):
 @pytest.mark.parametrize("skip", [0, 1, 7, 1000])
 def test_skipping_drops_the_first_batches(write_log, skip):
     log = write_log(numbered([5, 9, 30, 2, 2, 11, 16, 3]))
-    options = InputOptions(8, 8)
+    options = InputOptions(8, 8, event_dropout=0.3, event_reorder=0.5)
     whole = arrays(training_batches(log, options, 3))
     rest = arrays(training_batches(log, options, 3, skip=skip))
     assert len(whole) > 7
     assert len(rest) == max(len(whole) - skip, 0)
     for one, other in zip(rest, whole[skip:], strict=True):
-        assert np.array_equal(one["item"], other["item"])
+        assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.parametrize("shoppers_a_chunk", [3, 1000])
@@ -342,7 +390,8 @@ def _rows(batch):
 @pytest.mark.parametrize("target", ["next_event", "next_basket"])
 def test_nothing_to_learn_from(write_log, shoppers, target):
     log = write_log(shoppers)
-    options = InputOptions(4, 8, target, shuffle_baskets=True)
+    told = {"shuffle_baskets": True, "event_dropout": 0.5, "event_reorder": 0.5}
+    options = InputOptions(4, 8, target, **told)
     assert arrays(training_batches(log, options, 0)) == []
 
 

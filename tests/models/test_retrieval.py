@@ -323,6 +323,13 @@ def test_events_have_their_weights(negatives):
         light = float(plain.compute_loss(only))
         expected = (4 * (5 * loss - light) + light) / (4 * 4 + 1)
         assert float(weighted.compute_loss(batch)) == pytest.approx(expected, rel=1e-5)
+        # Where events are left out of what is read, a target's own stands beside it.
+        unlike = batch | {"event": tf.ones([2, 4], tf.int64), "target_event": batch["event"]}
+        plain_unlike = batch | {"event": unlike["event"]}
+        loss = float(plain.compute_loss(plain_unlike))
+        light = float(plain.compute_loss(plain_unlike | {"target": only["target"]}))
+        expected = (4 * (5 * loss - light) + light) / (4 * 4 + 1)
+        assert float(weighted.compute_loss(unlike)) == pytest.approx(expected, rel=1e-5)
     batch["event"] = tf.ones([2, 4], tf.int64)
     every = float(plain.compute_loss(batch))
     assert float(weighted.compute_loss(batch)) == pytest.approx(every, rel=1e-5)

@@ -50,6 +50,18 @@ class RetrievalConfig(Section):
         description="windows of recent sales, in days, that join the trained scores; []: none",
     )
     id_dropout: float = Field(default=0.1, ge=0, lt=1)
+    event_dropout: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of the events of a training history that are predicted, but not read",
+    )
+    event_reorder: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of a training history, in a row, whose items are put in any order",
+    )
     text_fusion: Literal["sum", "text", "id", "id_from_text", "concatenate", "gate"] = Field(
         default="sum", description="how an item's text and its id become one vector"
     )

@@ -11,15 +11,13 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from tfrec.config import RetrievalConfig
+from tfrec.data.augmentation import left_out, reordered, shuffled_within
 from tfrec.data.dataset import PreparedDataset
 from tfrec.data.records import CONTEXT_PREFIX
 from tfrec.errors import UserError
 
 CHUNK_SHOPPERS = 8192
 SHARDS_AT_ONCE = 4
-
-_NOISE = 2**31
-"""Random numbers below this break ties among integers that are multiples of it."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,9 @@ class InputOptions:
         shuffle_baskets: whether the lines of a basket are shuffled anew each epoch, for logs in
             which their order means nothing.
         seed: with the epoch, decides every random choice.
+        event_dropout: share of the events that are predicted, but not read.
+        event_reorder: share of a window in which items are in any order, events and all, while
+            times and contexts stay.
     """
 
     max_history: int
@@ -41,6 +42,8 @@ class InputOptions:
     target: str = "next_event"
     shuffle_baskets: bool = False
     seed: int = 42
+    event_dropout: float = 0.0
+    event_reorder: float = 0.0
 
     @classmethod
     def of(cls, config: RetrievalConfig, seed: int) -> "InputOptions":
@@ -51,6 +54,8 @@ class InputOptions:
             target=config.target,
             shuffle_baskets=config.shuffle_baskets,
             seed=seed,
+            event_dropout=config.event_dropout,
+            event_reorder=config.event_reorder,
         )
 
 
@@ -72,7 +77,9 @@ def training_batches(
         A dataset of dictionaries with `item`, `event`, `timestamp` and `context/<column>` int64
         `[batch, length]`, `target` int64 `[batch, length]` (0 where the position is no example)
         and `state` int64 `[batch, length]`: query state `state[:, i]`, which has seen the events
-        before that position, is trained towards `target[:, i]`.
+        before that position, is trained towards `target[:, i]`. Where events are left out, the
+        others close ranks, so that `target[:, i]` is no longer `item[:, i]`, and `target_event`
+        `[batch, length]` is its event type.
 
     Raises:
         UserError: if the options are about baskets and the log has no timestamps to tell them by.
@@ -129,7 +136,8 @@ def _chunks(
         .enumerate()
         .map(lambda number, batch: plan(batch, number, key))
     )
-    return [*names, "target", "state"], chunks
+    target_names = ["target_event"] if options.event_dropout else []
+    return [*names, *target_names, "target", "state"], chunks
 
 
 @functools.lru_cache(maxsize=8)
@@ -173,7 +181,7 @@ def _chunk(
         and `length` int64 `[windows]`, the events of each window, and `first` and `last` int64
         `[batches]`, the windows of each batch.
     """
-    keys = [tf.random.experimental.stateless_fold_in(key, number) for number in range(4)]
+    keys = [tf.random.experimental.stateless_fold_in(key, number) for number in range(6)]
     ragged = tf.io.parse_example(
         records, {name: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64) for name in names}
     )
@@ -182,7 +190,7 @@ def _chunk(
     new_basket = _basket_starts(columns["timestamp"], splits)
     basket = tf.cumsum(tf.cast(new_basket, tf.int64)) - 1
     if options.shuffle_baskets:
-        order = _shuffled_within(basket, keys[0])
+        order = shuffled_within(basket, keys[0])
         columns = {name: tf.gather(values, order) for name, values in columns.items()}
 
     # Windows lie end to end, like the histories that they are cut from.
@@ -190,6 +198,9 @@ def _chunk(
     start = begin + tf.gather(splits, owner)
     length = tf.concat([start[1:], splits[-1:]], axis=0) - start
     window = tf.repeat(tf.range(tf.size(start, tf.int64)), length)
+    if options.event_reorder:
+        order = reordered(start, window, options.event_reorder, keys[4])
+        columns |= {name: tf.gather(columns[name], order) for name in ("item", "event")}
     place = tf.range(splits[-1])
     if options.target == "next_basket":
         place = tf.gather(tf.boolean_mask(place, new_basket), basket)
@@ -198,11 +209,17 @@ def _chunk(
     # before the window are out of reach.
     reachable = state >= tf.where(tf.gather(begin, window) == 0, tf.zeros_like(state), 1)
     hit = tf.reduce_any(columns["event"][:, tf.newaxis] == target_events, axis=1)
-    columns["target"] = tf.where(tf.logical_and(hit, reachable), columns["item"], 0)
-    columns["state"] = tf.maximum(state, 0)
+    target = tf.where(tf.logical_and(hit, reachable), columns["item"], 0)
+    target_event = columns["event"]
+    state = tf.maximum(state, 0)
+    if options.event_dropout:
+        share = options.event_dropout
+        columns, state = left_out(columns, state, start, window, share, keys[5])
+        columns["target_event"] = target_event
+    columns |= {"target": target, "state": state}
 
-    useful = tf.math.segment_max(columns["target"], window) > 0
-    order, first, last = _plan(tf.boolean_mask(length, useful), options, keys[2:])
+    useful = tf.math.segment_max(target, window) > 0
+    order, first, last = _plan(tf.boolean_mask(length, useful), options, keys[2:4])
     return {
         "values": tf.stack(list(columns.values()), axis=1),
         "start": tf.gather(tf.boolean_mask(start, useful), order),
@@ -249,7 +266,7 @@ def _plan(
     """
     limits = [*bucket_boundaries(options.max_history), options.max_history]
     bucket = tf.searchsorted(tf.constant(limits, tf.int64), lengths, out_type=tf.int64)
-    order = _shuffled_within(bucket, keys[0])
+    order = shuffled_within(bucket, keys[0])
     ends = tf.cumsum(tf.math.bincount(tf.cast(bucket, tf.int32), minlength=len(limits)))
     begin, firsts = tf.constant(0), []
     for index, limit in enumerate(limits):
@@ -262,12 +279,6 @@ def _plan(
     last = tf.concat([first[1:], tf.size(lengths, tf.int64)[tf.newaxis]], axis=0)[: tf.size(first)]
     shuffled = tf.random.experimental.stateless_shuffle(tf.range(tf.size(first)), keys[1])
     return order, tf.gather(first, shuffled), tf.gather(last, shuffled)
-
-
-def _shuffled_within(groups: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-    """Returns an order that sorts by `groups` (int64 `[count]`, from 0) and is random within."""
-    noise = tf.random.stateless_uniform(tf.shape(groups), key, 0, _NOISE, tf.int64)
-    return tf.cast(tf.argsort(groups * _NOISE + noise, stable=True), tf.int64)
 
 
 def _batches(chunk: dict[str, tf.Tensor], names: list[str]) -> tf.data.Dataset:

@@ -276,7 +276,8 @@ class RetrievalModel(tfrs.models.Model):
         positions = tf.shape(inputs["item"], tf.int64)[1] + 1
         asked, query = tf.unique(pairs[:, 0] * positions + tf.gather_nd(inputs["state"], pairs))
         rows, seen = asked // positions, asked % positions
-        weights = self._example_weights(query, tf.gather_nd(inputs["event"], pairs))
+        events = inputs.get("target_event", inputs["event"])
+        weights = self._example_weights(query, tf.gather_nd(events, pairs))
         if self._sampled_loss is None:
             items = self.item_tower(
                 self.catalogue.all_features(_items_of(inputs)), training=training
