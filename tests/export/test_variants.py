@@ -1,10 +1,11 @@
-"""Another shop: a trained BERT, items shown once only, odd names, vectors of some items."""
+"""Another shop: a trained BERT, items shown once only, odd names, vectors, items in bytes."""
 
 import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
 
+from tests.evaluation.small_shop import make_histories
 from tests.export.asking import ask
 from tests.export.conftest import load
 from tests.export.shop import events_frame, items_frame, make_run
@@ -12,6 +13,8 @@ from tfrec.errors import UserError
 from tfrec.export.bundle import Bundle
 from tfrec.export.exporter import export_run
 from tfrec.export.refresh import refresh_index
+from tfrec.models.recommender import Retriever
+from tfrec.towers.histories import pad_histories
 from tfrec.training.loading import TrainedRun
 
 NAMES = {"purchase": "add to cart", "return": "zurück"}
@@ -43,6 +46,7 @@ def folder(tmp_path_factory):
         },
         text={"policy": "full"},
         evaluation={"repeats": "exclude"},
+        export={"item_vectors": "int8"},
     )
     export_run(run, folder / "models")
     return folder
@@ -78,6 +82,31 @@ def test_items_of_the_history_are_not_shown_again(signatures, model):
     had = [f"item-{i:02}" for i in range(10) if i != 3]
     answer = ask(signatures[model]["serving_default"], history(had, [""] * len(had)))["item_id"][0]
     assert set(answer[answer != ""]) == {"item-10", "item-11"}
+
+
+def test_items_are_found_by_vectors_of_bytes(signatures, folder):
+    run = TrainedRun.open(folder / "run")
+    exact = Retriever(run.retrieval)
+    shape = [13, run.config.retrieval.dimension]
+    assert exact.vectors.shape == shape
+    for model in ("retrieval", "ranking", "recommender"):
+        path = max((folder / "models" / model).iterdir()) / "variables" / "variables"
+        kept = tf.train.load_checkpoint(str(path))
+        kinds, shapes = kept.get_variable_to_dtype_map(), kept.get_variable_to_shape_map()
+        assert [shapes[name] for name, kind in kinds.items() if kind == tf.int8] == [shape]
+    cosines = exact.vectors.numpy() @ exact.vectors.numpy()[6]
+    alike = ask(signatures["retrieval"]["similar"], {"item_id": tf.constant(["item-05"])})
+    for item, score in zip(alike["item_id"][0], alike["score"][0], strict=True):
+        if item:
+            assert score == pytest.approx(cosines[1 + int(item[-2:])], abs=0.02)
+    request = history(["item-00", "item-05"], ["add to cart"] * 2)
+    del request["exclude_item_id"]
+    request["context_device_type"] = tf.constant([""])
+    event = 1 + run.dataset.event_types.index("add to cart")
+    shopper = pad_histories(make_histories([[(1, event), (6, event)]]), 6)
+    shopper["context/device type"] = tf.constant([[0, 0]], tf.int64)
+    embedded = ask(signatures["retrieval"]["embed_query"], request)["embedding"]
+    assert np.sum(embedded * exact.query_vectors(shopper)) == pytest.approx(1.0, abs=0.01)
 
 
 def test_search_reads_queries_with_the_trained_bert(signatures, folder):

@@ -3,16 +3,18 @@
 import math
 
 import numpy as np
+import tensorflow as tf
 
 from tfrec.profiles.purchase_gaps import SECONDS_PER_DAY, PurchaseRhythm
 from tfrec.profiles.tables import ProfileTables
 
 DAY = SECONDS_PER_DAY
+VECTORS = np.array([[0, 0], [1, 0], [0, 1], [0.6, 0.8], [-1, 0], [0, -1]], np.float32)
 ITEMS = {
     "categories": {"kinds": np.array([[0, 0], [1, 0], [1, 2], [0, 0], [3, 0], [2, 0]], np.int32)},
     "names": {"kinds": ["", "wear", "cotton", "home"]},
     "text": np.array([[0, 0], [1, 0], [1, 0], [0, 0], [0, 1], [0, 1]], np.float32),
-    "vectors": np.array([[0, 0], [1, 0], [0, 1], [0.6, 0.8], [-1, 0], [0, -1]], np.float32),
+    "vectors_of": lambda items: tf.gather(VECTORS, items),
     "prices": np.array([np.nan, 1.0, 2.0, np.nan, 8.0, 3.0], np.float32),
     "target_events": [1],
 }

@@ -37,6 +37,10 @@ class ExportConfig(Section):
     """What `tfrec export` writes."""
 
     k: int = Field(default=100, ge=1, description="items that each answer carries")
+    item_vectors: Literal["float32", "bfloat16", "int8"] = Field(
+        default="float32",
+        description="how the item vectors are kept, in 4, 2 or 1 bytes a number",
+    )
     warmup_records: int = Field(default=8, ge=0, le=1000)
     keep_versions: int = Field(default=5, ge=1, description="older versions are removed")
     reference_days: int = Field(

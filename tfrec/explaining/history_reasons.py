@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tfrec.index.exact import NEVER
+from tfrec.index.item_vectors import Vectors, rows_of
 
 REASONS = 3
 """Items of the history, and words of the text, that an answer names at most."""
@@ -26,17 +27,17 @@ def event_weights(length: tf.Tensor, usable: tf.Tensor) -> tf.Tensor:
     return tf.where(usable, weight, 0.0)
 
 
-def mean_vector(vectors: tf.Tensor, past: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+def mean_vector(vectors: Vectors, past: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     """Returns the unit vector of each history's weighted mean, float32 `[batch, dimension]`.
 
     Args: as in `history_weights`.
     """
-    total = tf.einsum("bld,bl->bd", tf.gather(vectors, past), weight)
+    total = tf.einsum("bld,bl->bd", rows_of(vectors, past), weight)
     return tf.math.l2_normalize(total, axis=-1, epsilon=1e-9)
 
 
 def history_weights(
-    vectors: tf.Tensor, items: tf.Tensor, past: tf.Tensor, weight: tf.Tensor
+    vectors: Vectors, items: tf.Tensor, past: tf.Tensor, weight: tf.Tensor
 ) -> tf.Tensor:
     """Returns how much each item of a history speaks for each item that is shown.
 
@@ -65,7 +66,7 @@ def history_weights(
     is_last = tf.logical_not(tf.reduce_any(tf.logical_and(same, later), axis=2))
     # Of every event: the weight of all events of its item.
     of_item = tf.reduce_sum(tf.where(same, weight[:, tf.newaxis], 0.0), axis=2)[:, tf.newaxis]
-    cosines = tf.einsum("bkd,bld->bkl", tf.gather(vectors, items), tf.gather(vectors, past))
+    cosines = tf.einsum("bkd,bld->bkl", rows_of(vectors, items), rows_of(vectors, past))
     total = tf.reduce_sum(weight, axis=1)[:, tf.newaxis, tf.newaxis]
     summed = tf.einsum("bkl,bl->bk", cosines, weight)[..., tf.newaxis]
     rest = total - of_item

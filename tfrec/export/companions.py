@@ -55,7 +55,7 @@ class CompanionSignatures:
         assert self._similar is not None, "there is such a signature only where this is fitted"
         items = self._items.indices(inputs["item_id"])
         texts = self._retriever.model.catalogue.text
-        scores = self._similar.scores(items, self._retriever.vectors, texts)
+        scores = self._similar.scores(items, self._retriever.index, texts)
         shown = hide_unavailable(hide_items(scores, items[:, tf.newaxis]), self._items.available)
         shown = tf.where((items > 0)[:, tf.newaxis], shown, NEVER)
         return self._items.best(shown, self._k)
@@ -69,6 +69,6 @@ class CompanionSignatures:
         assert self._cart is not None, "there is such a signature only where this is fitted"
         basket = self._items.indices(inputs[BASKET])
         hidden = tf.concat([basket, self._items.indices(inputs[EXCLUDED])], axis=1)
-        scores = self._cart.scores(basket, self._retriever.vectors)
+        scores = self._cart.scores(basket, self._retriever.index)
         shown = hide_unavailable(hide_items(scores, hidden), self._items.available)
         return self._items.best(shown, self._k)

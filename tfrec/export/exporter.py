@@ -187,6 +187,7 @@ def _provenance(name: str, version: int, source: Exportable) -> dict[str, Any]:
         "tensorflow": importlib.metadata.version("tensorflow"),
         "items": len(source.items),
         "k": source.config.export.k,
+        "item_vectors": source.config.export.item_vectors,
         "repeats": source.config.evaluation.repeats,
         "origin": source.origin,
     }

@@ -104,7 +104,7 @@ class HomeSignatures:
     ) -> tf.Tensor:
         retriever = self._recommender.retriever
         texts = retriever.model.catalogue.text
-        likeness = self._similar.scores(anchor, retriever.vectors, texts)
+        likeness = self._similar.scores(anchor, retriever.index, texts)
         scores = self._scores.alike(history, hidden, wanted, likeness)
         return tf.where((anchor > 0)[:, tf.newaxis], scores, NEVER)
 

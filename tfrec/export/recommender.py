@@ -104,14 +104,14 @@ class RecommenderSignatures:
             usable = tf.logical_and(usable, recent["event"] != returned)
         weight = event_weights(recent["length"], usable)
         reasons, weights = strongest(
-            history_weights(retriever.vectors, items, past, weight), past, items
+            history_weights(retriever.index, items, past, weight), past, items
         )
         ids = self._items.ids(reasons)
         return {
             "reason_item_id": ids[:, :, 0],
             "reason_item_ids": ids,
             "reason_weights": weights,
-            "reason_words": self._words(mean_vector(retriever.vectors, past, weight), items),
+            "reason_words": self._words(mean_vector(retriever.index, past, weight), items),
         }
 
 

@@ -85,9 +85,9 @@ class RetrievalSignatures:
         vectors = tf.where(
             tf.gather(self._alone, items)[:, tf.newaxis],
             tf.cast(model.item_tower(features), tf.float32),
-            tf.gather(self._retriever.vectors, items),
+            self._retriever.index.rows(items),
         )
-        scores = tf.linalg.matmul(vectors, self._retriever.vectors, transpose_b=True)
+        scores = self._retriever.index.products(vectors)
         known = (items > 0)[:, tf.newaxis]
         return self._answer(tf.where(known, hide_items(scores, items[:, tf.newaxis]), NEVER))
 
@@ -100,9 +100,7 @@ class RetrievalSignatures:
         queries = self._text_tower(inputs["query"])
         texts = self._retriever.model.catalogue.text
         fits = tf.linalg.matmul(queries, texts, transpose_b=True)
-        taste = tf.linalg.matmul(
-            self._retriever.query_vectors(history), self._retriever.vectors, transpose_b=True
-        )
+        taste = self._retriever.index.products(self._retriever.query_vectors(history))
         has_history = tf.cast(history["length"] > 0, tf.float32)[:, tf.newaxis]
         return self._answer(fits + TASTE * has_history * taste)
 

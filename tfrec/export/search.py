@@ -95,7 +95,7 @@ class SearchSignatures:
         )
         history = self._histories.read(inputs)
         vectors = self._retriever.query_vectors(history)
-        taste = tf.linalg.matmul(vectors, self._retriever.vectors, transpose_b=True)
+        taste = self._retriever.index.products(vectors)
         # Without a word, what a shopper without a history likes is better than nothing.
         counts = tf.logical_or(history["length"] > 0, tf.logical_not(readable))
         scores += TASTE * tf.cast(counts, tf.float32)[:, tf.newaxis] * taste

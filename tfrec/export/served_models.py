@@ -48,7 +48,7 @@ class ServedModels:
         text_tower = text_tower_of(source.retrieval, bert, source.config.text.max_tokens)
         fitted = Surfaces.find(source.surfaces_folder, source.retrieval)
         opening = None if fitted is None or fitted.opening is None else fitted.opening.values
-        retriever = Retriever(source.retrieval, opening)
+        retriever = Retriever(source.retrieval, opening, source.config.export.item_vectors)
         categories = source.retrieval.catalogue.categories
         words = WordReasons(
             Words.of(source.items["text"].tolist()),

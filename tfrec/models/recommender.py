@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.index.exact import best_items, hide_items, hide_unavailable
+from tfrec.index.item_vectors import ItemVectors, VectorKind
 from tfrec.models.ranking import RankingModel
 from tfrec.models.ranking_features import CandidateFeatures, retrieval_features
 from tfrec.models.retrieval import RetrievalModel
@@ -14,6 +15,8 @@ from tfrec.rerank.exploration import seeds_of
 from tfrec.towers.histories import History, last_events
 
 NO_VALUE = -1.0
+QUERIES = 1000
+"""About how many likely queries tell where vectors of eight bits a number may be wrong."""
 
 
 class Retriever(tf.Module):
@@ -23,28 +26,36 @@ class Retriever(tf.Module):
         model: the trained model.
         opening: float `[num_items + 1]`, the scores for shoppers without a history, the best first
             and above 0; `None` for those of the model.
+        kind: how the item vectors are kept.
+
+    Attributes:
+        index: the item vectors as they are kept.
     """
 
-    def __init__(self, model: RetrievalModel, opening: np.ndarray | None = None) -> None:
+    def __init__(
+        self,
+        model: RetrievalModel,
+        opening: np.ndarray | None = None,
+        kind: VectorKind = "float32",
+    ) -> None:
         super().__init__(name="retriever")
         self.model = model
         self.opening: tf.Variable | None = None
         if opening is not None:
             values = np.pad(opening, (0, model.catalogue.num_items + 1 - len(opening)))
             self.opening = tf.Variable(values.astype(np.float32), trainable=False, name="opening")
-        self._vectors = tf.Variable(
-            tf.cast(model.item_vectors(), tf.float32), trainable=False, name="item_vectors"
-        )
+        vectors = model.item_vectors()
+        self.index = ItemVectors(vectors, kind, self._likely_queries(vectors, kind))
 
     @property
     def vectors(self) -> tf.Tensor:
         """The vectors of all items, float32 `[num_items + 1, dimension]`, row 0 unused."""
-        # As a tensor: TensorFlow copies a variable that is gathered from whenever it is read whole.
-        return tf.convert_to_tensor(self._vectors)
+        return self.index.table()
 
     def refresh(self) -> None:
         """Computes the item vectors anew, after further training."""
-        self._vectors.assign(tf.cast(self.model.item_vectors(), tf.float32))
+        vectors = self.model.item_vectors()
+        self.index.assign(vectors, self._likely_queries(vectors, self.index.kind))
 
     def query_vectors(self, history: History) -> tf.Tensor:
         """Returns float32 `[batch, dimension]`: where each shopper stands after his history."""
@@ -53,9 +64,8 @@ class Retriever(tf.Module):
     def scores(self, history: History) -> tf.Tensor:
         """Returns float32 `[batch, num_items + 1]`; column 0 has no meaning."""
         recent = last_events(history, self.model.config.max_history)
-        vectors = self.vectors
-        scores = tf.linalg.matmul(self._query_vectors(recent), vectors, transpose_b=True)
-        size = tf.shape(vectors)[0]
+        scores = self.index.products(self._query_vectors(recent))
+        size = tf.constant(self.index.count)
         if self.model.repeat_bonus is not None:
             scores += self.model.repeat_bonus(
                 recent["item"], recent["timestamp"], recent["length"], size
@@ -83,8 +93,29 @@ class Retriever(tf.Module):
         return tf.where(known, scores, tf.gather(self.opening, items))
 
     def _query_vectors(self, recent: History) -> tf.Tensor:
-        states = self.model.query_vectors(recent, self.vectors, recent["length"][:, tf.newaxis])
+        vectors, places = self.index.local(recent["item"])
+        local = {**recent, "item": places}
+        states = self.model.query_vectors(local, vectors, recent["length"][:, tf.newaxis])
         return tf.cast(states[:, 0], tf.float32)
+
+    def _likely_queries(self, vectors: tf.Tensor, kind: VectorKind) -> np.ndarray | None:
+        """Returns where shoppers stand who had one item each, float32 `[count, dimension]`.
+
+        Real shoppers stand near enough to them to tell which errors of a vector matter, and no
+        log is needed.
+        """
+        if kind != "int8":
+            return None
+        num_items = self.model.catalogue.num_items
+        step = max(1, num_items // QUERIES)
+        items = tf.range(1, num_items + 1, step, dtype=tf.int64)[:, tf.newaxis]
+        none = tf.zeros_like(items)
+        event = none + int(self.model.spec.target_event_indices[0])
+        history = {"item": items, "event": event, "timestamp": none}
+        history |= {f"context/{column}": none for column in self.model.spec.contexts}
+        states = self.model.query_vectors(history, vectors, none + 1)
+        queries: np.ndarray = tf.cast(states[:, 0], tf.float32).numpy()
+        return queries
 
 
 class Ranker(tf.Module):
@@ -251,7 +282,7 @@ class Recommender(tf.Module):
         if seeds is None:
             seeds = seeds_of(history["item"], history["timestamp"], history["length"])
         order, placement = self.display(
-            items, self.display.values(items, worth), self.retriever.vectors, seeds, count
+            items, self.display.values(items, worth), self.retriever.index, seeds, count
         )
         order = order[:, :count]
         return Shown(

@@ -1,5 +1,7 @@
 """Portraits of shoppers, drawn from their histories in a graph."""
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -21,7 +23,7 @@ class Portraits(tf.Module):
             with 0.
         names: names of each column's values; position 0 is padding.
         text: float32 `[num_items + 1, text_dimension]`, vectors of the items' texts.
-        vectors: float32 `[num_items + 1, dimension]`, the item vectors.
+        vectors_of: returns the vectors of items `[...]`, float32 `[..., dimension]`.
         prices: float32 `[num_items + 1]`, NaN where unknown.
         target_events: event types, from 1, that count as a purchase.
     """
@@ -32,7 +34,7 @@ class Portraits(tf.Module):
         categories: dict[str, np.ndarray],
         names: dict[str, list[str]],
         text: np.ndarray,
-        vectors: np.ndarray,
+        vectors_of: Callable[[tf.Tensor], tf.Tensor],
         prices: np.ndarray,
         target_events: list[int],
     ) -> None:
@@ -53,7 +55,7 @@ class Portraits(tf.Module):
         self._group_names = {
             kind: tf.Variable(values, trainable=False) for kind, values in group_names.items()
         }
-        self._vectors = tf.Variable(vectors, trainable=False)
+        self._vectors_of = vectors_of
         self._prices = tf.Variable(prices, trainable=False)
 
     @property
@@ -148,7 +150,7 @@ class Portraits(tf.Module):
         """Returns 1 less the mean cosine of two purchases; 0 for fewer than two."""
         hits = tf.cast(bought, tf.float32)
         count = tf.reduce_sum(hits, axis=1)
-        total = tf.einsum("bld,bl->bd", tf.gather(self._vectors, items), hits)
+        total = tf.einsum("bld,bl->bd", self._vectors_of(items), hits)
         # The cosines of all pairs are the square of the sum, less those of each with itself.
         pairs = count * (count - 1.0)
         cosine = tf.math.divide_no_nan(tf.reduce_sum(total**2, axis=1) - count, pairs)

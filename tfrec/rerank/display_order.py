@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfrec.config import SurfaceConfig
 from tfrec.data.schema import MARGIN
 from tfrec.errors import UserError
+from tfrec.index.item_vectors import Vectors, rows_of
 from tfrec.rerank.caps import Caps
 from tfrec.rerank.diversity import (
     ByRelevance,
@@ -136,7 +137,7 @@ class DisplayOrder(tf.Module):
         return tf.where(items > 0, values, WORTH_NOTHING)
 
     def __call__(
-        self, items: tf.Tensor, values: tf.Tensor, vectors: tf.Tensor, seeds: tf.Tensor, most: int
+        self, items: tf.Tensor, values: tf.Tensor, vectors: Vectors, seeds: tf.Tensor, most: int
     ) -> Arranged:
         """Arranges items.
 
@@ -170,7 +171,7 @@ class DisplayOrder(tf.Module):
         self,
         items: tf.Tensor,
         values: tf.Tensor,
-        vectors: tf.Tensor,
+        vectors: Vectors,
         seeds: tf.Tensor,
         steps: int,
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -189,7 +190,7 @@ class DisplayOrder(tf.Module):
             caps = Caps(values_of, self.config.caps)
         picks, broken = choose(
             relevance(values),
-            likeness(tf.gather(vectors, items)) if self.config.diversifies else None,
+            likeness(rows_of(vectors, items)) if self.config.diversifies else None,
             items > 0,
             self._criterion(),
             steps,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from tfrec.index.item_vectors import Vectors, count_of, products_with, rows_of
 from tfrec.surfaces.stored import StoredTables
 
 WINDOWS: tuple[int | None, ...] = (7, 30, None)
@@ -47,7 +48,7 @@ class Cart(tf.Module):
         self._log_sales = tf.Variable(tables.log_sales, trainable=False)
         self.mix = tf.Variable(tables.mix, trainable=False)
 
-    def scores(self, basket: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
+    def scores(self, basket: tf.Tensor, vectors: Vectors) -> tf.Tensor:
         """Returns float32 `[batch, num_items + 1]`; column 0 has no meaning.
 
         Args:
@@ -55,7 +56,7 @@ class Cart(tf.Module):
                 twice counts once.
             vectors: float32 `[num_items + 1, dimension]`, unit vectors of the catalogue.
         """
-        size = tf.shape(vectors)[0]
+        size = count_of(vectors)
         sales = tf.linalg.matvec(self._log_sales, self.mix[2:])
         return (
             self.mix[0] * self.regression(basket, size)
@@ -77,11 +78,11 @@ class Cart(tf.Module):
         )
         return tf.reshape(total, [batch, size])
 
-    def cosine(self, basket: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
+    def cosine(self, basket: tf.Tensor, vectors: Vectors) -> tf.Tensor:
         """Returns the cosines with the basket's mean vector, float32 `[batch, num_items + 1]`."""
-        share = self._shares(basket, tf.shape(vectors)[0])
-        mean = tf.einsum("bl,bld->bd", share, tf.gather(vectors, basket))
-        return tf.linalg.matmul(tf.math.l2_normalize(mean, axis=1), vectors, transpose_b=True)
+        share = self._shares(basket, count_of(vectors))
+        mean = tf.einsum("bl,bld->bd", share, rows_of(vectors, basket))
+        return products_with(tf.math.l2_normalize(mean, axis=1), vectors)
 
     @staticmethod
     def _shares(basket: tf.Tensor, size: int | tf.Tensor) -> tf.Tensor:

@@ -76,7 +76,7 @@ def portraits_of(tables: ProfileTables, retriever: Retriever) -> Portraits:
         {name: table.numpy() for name, table in model.catalogue.categories.items()},
         model.spec.categories,
         model.catalogue.text.numpy(),
-        retriever.vectors.numpy(),
+        retriever.index.rows,
         model.catalogue.price.numpy(),
         model.spec.target_event_indices,
     )
