@@ -21,7 +21,7 @@ SPELLINGS = {
     "train text": ["--data", "--out", "--config", "--distil", "--seed", "--json"],
     "train retrieval": ["--data", "--out", "--config", "--seed", "--from"],
     "train ranking": ["--data", "--out", "--config", "--seed"],
-    "evaluate": ["--run", "--split", "--json"],
+    "evaluate": ["--run", "--split", "--json", "--ranks"],
     "export": ["--run", "--models"],
     "index refresh": ["--models", "--items"],
     "update": ["--events", "--items", "--models", "--state", "--run", "--config", "--json"],
