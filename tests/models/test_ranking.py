@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from pydantic import ValidationError
 
 from tests.models.small_model import randomise
 from tfrec.config import RankingConfig
@@ -84,9 +85,10 @@ def test_score_without_a_return_event_is_the_probability():
     np.testing.assert_allclose(model.scores({"purchase": tf.constant([[0.3]])}), [[0.3]])
 
 
-def test_an_untrained_model_keeps_the_order_of_the_first_stage():
+@pytest.mark.parametrize("experts", [0, 3])
+def test_an_untrained_model_keeps_the_order_of_the_first_stage(experts):
     batch = lists()
-    logits = make_model()(batch["features"])
+    logits = make_model(experts=experts)(batch["features"])
     place = RETRIEVAL_FEATURES.index("retrieval_log_probability")
     np.testing.assert_allclose(logits["purchase"], batch["features"][..., place], rtol=1e-6)
     assert not logits["return"].numpy().any()
@@ -150,10 +152,12 @@ def test_calibration_scales_the_logits():
     assert float(found["return"]) == 0.5
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-def test_training_learns_whatever_the_events_are_called(precision):
+@pytest.mark.parametrize(
+    ("precision", "experts"), [("float32", 0), ("mixed_bfloat16", 0), ("mixed_bfloat16", 2)]
+)
+def test_training_learns_whatever_the_events_are_called(precision, experts):
     events = ["add to cart", "购买"]
-    model = make_model(events, "sent back!", precision)
+    model = make_model(events, "sent back!", precision, experts=experts)
     batch = lists(1, batch=16, events=[*events, "sent back!"])
     best = tf.one_hot(tf.argmax(batch["features"][..., 0], axis=1), 5)
     batch |= {f"label/{event}": best for event in events}
@@ -172,8 +176,30 @@ def test_training_learns_whatever_the_events_are_called(precision):
     assert {v.dtype for v in model.trainable_variables} == {tf.float32}
 
 
-def test_every_variable_is_saved(tmp_path):
-    model, other = make_model(), make_model()
+def test_every_event_has_a_mixture_of_the_experts():
+    model = made_up(experts=2, hidden_units=[6, 3])
+    assert set(model.parts) == set(make_model().parts) | {"experts"}
+    features = lists()["features"]
+    before = model(features)
+    # The gate of returns decides for purchases nothing, the experts decide for both.
+    model.experts.gates[1].kernel.assign_add(tf.ones_like(model.experts.gates[1].kernel) * [1, -1])
+    gated = model(features)
+    np.testing.assert_array_equal(gated["purchase"], before["purchase"])
+    assert np.abs(gated["return"] - before["return"]).max() > 1e-3
+    last = model.experts.experts[0][-1].bias
+    last.assign_add(tf.ones_like(last))
+    for event, values in model(features).items():
+        assert np.abs(values - gated[event]).max() > 1e-3
+
+
+def test_experts_without_layers():
+    with pytest.raises(ValidationError, match="experts are made of hidden_units, which are empty"):
+        RankingConfig(experts=2, hidden_units=[])
+
+
+@pytest.mark.parametrize("experts", [0, 2])
+def test_every_variable_is_saved(tmp_path, experts):
+    model, other = make_model(experts=experts), make_model(experts=experts)
     for variable in model.variables:
         variable.assign(tf.ones_like(variable) * 3)
     path = tf.train.Checkpoint(**model.parts).write(str(tmp_path / "weights"))

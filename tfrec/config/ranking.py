@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tfrec.config.section import Section
 from tfrec.config.training import TrainingConfig
@@ -43,6 +43,12 @@ class RankingConfig(Section):
     )
     cross_layers: int = Field(default=2, ge=0)
     hidden_units: list[int] = Field(default=[64, 32])
+    experts: int = Field(
+        default=0,
+        ge=0,
+        description="networks of hidden_units that all events share, in a mixture for each event; "
+        "0: one network without mixtures",
+    )
     dropout: float = Field(default=0.1, ge=0, lt=1)
     neighbours: int = Field(default=100, ge=1, description="co-occurrence neighbours an item")
     max_history: int = Field(default=500, ge=1, description="events that the features read")
@@ -65,3 +71,11 @@ class RankingConfig(Section):
     )
     feedback: RankingFeedbackConfig = RankingFeedbackConfig()
     training: TrainingConfig = TrainingConfig(epochs=20)
+
+    @model_validator(mode="after")
+    def _experts_have_layers(self) -> "RankingConfig":
+        if self.experts and not self.hidden_units:
+            raise ValueError(
+                "experts are made of hidden_units, which are empty; set them, or experts: 0"
+            )
+        return self

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from tfrec.config import RankingConfig
+from tfrec.models.experts import MixtureOfExperts
 from tfrec.models.ranking_features import RETRIEVAL_FEATURES
 from tfrec.rerank.value import task_value
 
@@ -53,8 +54,9 @@ def noticed_logits(logits: tf.Tensor, examination: tf.Tensor) -> tf.Tensor:
 class RankingModel(tfrs.models.Model):
     """Scores candidates by the probability of every event of the log.
 
-    The cross layers are those of DCN v2 (Wang et al., 2021). Every event type has a head; the
-    head of the return event is conditional on a purchase, so it is trained on bought candidates
+    The cross layers are those of DCN v2 (Wang et al., 2021). What follows them is one network for
+    all events, or a mixture of experts for each (`MixtureOfExperts`). Every event type has a head;
+    the head of the return event is conditional on a purchase, so it is trained on bought candidates
     only, and the final score prefers what is bought and kept:
     `score = sum over events of weight * probability * (1 - probability of return)`.
 
@@ -99,9 +101,21 @@ class RankingModel(tfrs.models.Model):
         ]
         self.hidden = [
             tf.keras.layers.Dense(units, activation="relu", name=f"hidden_{index}", dtype=precision)
-            for index, units in enumerate(config.hidden_units)
+            for index, units in enumerate([] if config.experts else config.hidden_units)
         ]
         self.dropout = tf.keras.layers.Dropout(config.dropout, dtype=precision)
+        self.experts = (
+            MixtureOfExperts(
+                config.experts,
+                len(self.events),
+                config.hidden_units,
+                config.dropout,
+                name="experts",
+                dtype=precision,
+            )
+            if config.experts
+            else None
+        )
         # Numbered, as an event's name may hold what TensorFlow allows in no name of a layer.
         self.heads = {
             event: tf.keras.layers.Dense(
@@ -130,14 +144,16 @@ class RankingModel(tfrs.models.Model):
     @property
     def parts(self) -> dict[str, Any]:
         """The parts that hold trained weights, by the names they are saved under."""
-        return {
+        parts = {
             "normalise": self.normalise,
             "cross": self.cross,
             "hidden": self.hidden,
+            "experts": self.experts,
             "heads": self.heads,
             "calibration": self.calibration,
             "trust": self.trust,
         }
+        return {name: part for name, part in parts.items() if part is not None}
 
     def call(self, features: tf.Tensor, training: bool = False) -> dict[str, tf.Tensor]:
         """Returns the logits of every event; see the class docstring for shapes."""
@@ -146,15 +162,10 @@ class RankingModel(tfrs.models.Model):
         crossed = start
         for layer in self.cross:
             crossed = layer(start, crossed)
-        deep = crossed
-        for layer in self.hidden:
-            deep = self.dropout(layer(deep), training=training)
-        # The normalised features reach the heads directly too, so that with few training lists
-        # the model falls back to a linear one.
-        joined = tf.concat([start, deep], axis=-1)
+        read = self._what_heads_read(start, crossed, training)
         logits = {
             event: tf.cast(tf.squeeze(head(joined), axis=-1), tf.float32)
-            for event, head in self.heads.items()
+            for (event, head), joined in zip(self.heads.items(), read, strict=True)
         }
         first_stage = features[..., RETRIEVAL_FEATURES.index("retrieval_log_probability")]
         trust = 1.0 if training else self.trust
@@ -162,6 +173,22 @@ class RankingModel(tfrs.models.Model):
             event: trust * values + first_stage if event in self.target_events else values
             for event, values in logits.items()
         }
+
+    def _what_heads_read(
+        self, start: tf.Tensor, crossed: tf.Tensor, training: bool
+    ) -> list[tf.Tensor]:
+        """Returns the inputs of every event's head, float `[batch, num_candidates, units]`.
+
+        The normalised features reach the heads directly too, so that with few training lists the
+        model falls back to a linear one.
+        """
+        if self.experts is not None:
+            mixtures = self.experts(crossed, start, training=training)
+            return [tf.concat([start, mixture], axis=-1) for mixture in mixtures]
+        deep = crossed
+        for layer in self.hidden:
+            deep = self.dropout(layer(deep), training=training)
+        return [tf.concat([start, deep], axis=-1)] * len(self.heads)
 
     def probabilities(self, logits: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Returns the calibrated probability of every event, that of a return given a purchase."""
