@@ -121,6 +121,11 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "no id dropout": {"retrieval.id_dropout": 0.0},
         "id dropout .3": {"retrieval.id_dropout": 0.3},
         "weight decay .01": {"retrieval.training.weight_decay": 0.01},
+        "FGM": {"retrieval.training.adversarial": "fgm"},
+        "AWP": {
+            "retrieval.training.adversarial": "awp",
+            "retrieval.training.adversarial_epsilon": 0.01,
+        },
     },
 }
 """By group and name, what is set otherwise than in the configuration."""
