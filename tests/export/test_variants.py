@@ -1,4 +1,4 @@
-"""Another shop: a trained BERT, items shown once only, odd names, vectors, items in bytes."""
+"""Another shop: a trained BERT, items shown once only, odd names, vectors, experts, bytes."""
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,7 @@ def folder(tmp_path_factory):
         },
         text={"policy": "full"},
         evaluation={"repeats": "exclude"},
+        ranking={"experts": 2},
         export={"item_vectors": "int8"},
     )
     export_run(run, folder / "models")
