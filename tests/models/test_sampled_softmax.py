@@ -15,7 +15,8 @@ ONE = tf.constant([[1.0]])
 
 def candidates(items, logits, expected):
     vectors = tf.constant(logits, tf.float32)[:, tf.newaxis]
-    return Candidates(tf.constant(items, tf.int64), vectors, tf.constant(expected, tf.float32))
+    times = tf.constant(expected, tf.float32)
+    return Candidates(tf.constant(items, tf.int64), vectors[:1], vectors, times)
 
 
 class TestOneQuery:
@@ -82,7 +83,9 @@ def test_is_the_task_of_tensorflow_recommenders(correction):
         candidate_ids=items,
         compute_metrics=False,
     )
-    losses = SampledSoftmax(correction)(queries, Candidates(items, vectors, expected), 0.3)
+    losses = SampledSoftmax(correction)(
+        queries, Candidates(items, vectors[:3], vectors, expected), 0.3
+    )
     np.testing.assert_allclose(np.dot(losses, weights), reference, rtol=1e-5)
 
 
@@ -91,7 +94,9 @@ def test_gradient_is_that_of_the_weighted_loss():
     queries, vectors, items = random_batch()
     expected = tf.constant([0.5, 0.2, 0.5, 0.1, 0.2, 0.7])
     with tf.GradientTape(persistent=True) as tape:
-        losses = SampledSoftmax("negatives")(queries, Candidates(items, vectors, expected), 1.0)
+        losses = SampledSoftmax("negatives")(
+            queries, Candidates(items, vectors[:3], vectors, expected), 1.0
+        )
         logits = tf.exp(queries @ tf.transpose(vectors))
         true = tf.linalg.diag_part(logits[:, :3])
         negative = tf.constant((items != items[:3, np.newaxis]).astype(np.float32))
@@ -107,7 +112,7 @@ def test_every_item_once_is_the_full_softmax():
     """Where each item but the true one is drawn just as often as expected, nothing is lost."""
     queries, vectors, _ = random_batch()
     items = tf.constant([1, 2, 3, 4, 5, 6], tf.int64)
-    shared = Candidates(items, vectors, tf.ones(6))
+    shared = Candidates(items, vectors[:3], vectors, tf.ones(6))
     losses = SampledSoftmax("negatives", 0.2)(queries, shared, 0.5)
     logits = queries.numpy() @ vectors.numpy().T / 0.5
     partition = np.log(np.exp(logits).sum(axis=1))
@@ -147,6 +152,26 @@ def test_hard_negatives_are_the_nearest_items_that_compete_and_are_not_had():
     np.testing.assert_allclose(found.vectors[..., 0], [[3, 2], [3, 4]])
     few = hard_negatives(queries, vectors, competing, own, 9)
     assert few.items.numpy().tolist() == [[4, 5, 1, 0, 0, 0, 0, 0, 0], [4, 3, 0, 0, 0, 0, 0, 0, 0]]
+
+
+def test_the_batch_passes_on_the_gradient_of_what_is_remembered():
+    """Items 2 and 3, remembered as they are now, push as hard as if both were in the batch twice.
+
+    The true item is 1; each of the others is drawn once and remembered once.
+    """
+    queries, values = tf.constant([[1.0, 0.5]]), [[0.3, 0.1], [0.2, -0.4], [-0.5, 0.6]]
+    items, softmax = tf.constant([1, 2, 3], tf.int64), SampledSoftmax("negatives")
+    drawn, twice = tf.Variable(values), tf.Variable(values)
+    with tf.GradientTape(persistent=True) as tape:
+        passed = CrossBatchMemory.pass_on(drawn, tf.constant([5.0, 2.0, 2.0]))
+        shared = tf.concat([passed, tf.stop_gradient(drawn[1:])], axis=0)
+        ids = tf.concat([items, items[1:]], axis=0)
+        found = softmax(queries, Candidates(ids, drawn[:1], shared, tf.fill([5], 2.0)), 1.0)
+        shared = tf.concat([twice, twice[1:]], axis=0)
+        wanted = softmax(queries, Candidates(ids, twice[:1], shared, tf.fill([5], 2.0)), 1.0)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    gradients = tape.gradient(found, drawn), tape.gradient(wanted, twice)
+    np.testing.assert_allclose(*map(tf.convert_to_tensor, gradients), rtol=1e-5)
 
 
 def test_memory_is_a_ring():

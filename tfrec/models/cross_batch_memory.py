@@ -8,8 +8,13 @@ class CrossBatchMemory(tf.Module):
 
     Vectors drift slowly while training goes on, so that those of the last steps are nearly as good
     as new ones, and cost nothing but a product with the queries (Wang et al., "Cross-Batch Memory
-    for Embedding Learning", CVPR 2020). No gradient flows into them. The variables belong to the
-    training: its checkpoints hold them, and no trained model does.
+    for Embedding Learning", CVPR 2020). The variables belong to the training: its checkpoints hold
+    them, and no trained model does.
+
+    No gradient flows into what is remembered. For a loss of pairs, as in the paper, that only
+    leaves some pairs out. In a softmax the remembered take most of the probability of a query's
+    negatives, so that items would be drawn to their shoppers and hardly pushed from all others.
+    `pass_on` lets those of the batch pass on what is due to the remembered.
 
     Args:
         size: how many vectors are remembered.
@@ -26,6 +31,19 @@ class CrossBatchMemory(tf.Module):
     def read(self) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the items, int64 `[size]`, 0 for none yet; and vectors `[size, dimension]`."""
         return tf.identity(self.items), tf.identity(self.vectors)
+
+    @staticmethod
+    def pass_on(vectors: tf.Tensor, times: tf.Tensor) -> tf.Tensor:
+        """Returns vectors whose gradient is multiplied.
+
+        Args:
+            vectors: float32 `[count, dimension]`, negatives of the batch.
+            times: float32 `[count]`, how many times each is expected among all draws for each time
+                that it is expected in the batch. So the gradient's expectation is that of draws
+                that all pass it on.
+        """
+        fixed = tf.stop_gradient(vectors)
+        return fixed + times[:, tf.newaxis] * (vectors - fixed)
 
     @property
     def filled(self) -> tf.Tensor:

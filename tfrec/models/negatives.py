@@ -16,11 +16,13 @@ class Candidates(NamedTuple):
 
     Attributes:
         items: int64 `[count]`, 0 for none; the first are the true items of the queries.
-        vectors: float32 `[count, dimension]`.
+        true_vectors: float32 `[num_queries, dimension]`, of the true items as such.
+        vectors: float32 `[count, dimension]`, of all as negatives.
         expected: float32 `[count]`, how many times an item is expected among the draws.
     """
 
     items: tf.Tensor
+    true_vectors: tf.Tensor
     vectors: tf.Tensor
     expected: tf.Tensor
 

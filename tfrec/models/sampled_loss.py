@@ -67,14 +67,17 @@ class SampledLoss(tf.Module):
         targets = tf.shape(queries, tf.int64)[0]
         # The true item of an example is drawn with the others', or is there without being drawn.
         count = targets - 1 if self._config.logq_correction == "negatives" else targets
-        items, shared = drawn, vectors
+        true = vectors[:targets]
+        expected = self._draws.expected(drawn, count)
+        candidates = Candidates(drawn, true, vectors, expected)
         if self.memory is not None:
-            count += self.memory.filled
             remembered, their_vectors = self.memory.read()
             items = tf.concat([drawn, remembered], axis=0)
+            of_all = self._draws.expected(items, count + self.memory.filled)
+            vectors = self.memory.pass_on(vectors, of_all[: tf.size(drawn)] / expected)
             shared = tf.concat([vectors, their_vectors], axis=0)
+            candidates = Candidates(items, true, shared, of_all)
             if remember:
-                self.memory.write(drawn[:targets], vectors[:targets])
-        candidates = Candidates(items, shared, self._draws.expected(items, count))
+                self.memory.write(drawn[:targets], true)
         losses: tf.Tensor = self._softmax(queries, candidates, temperature, hard)
         return losses

@@ -68,9 +68,9 @@ class SampledSoftmax(tfrs.tasks.Retrieval):
             float32 `[num_queries]`.
         """
         num_queries = tf.shape(query_embeddings)[0]
+        true = tf.reduce_sum(query_embeddings * candidates.true_vectors, axis=1) / temperature
         logits = tf.linalg.matmul(query_embeddings, candidates.vectors, transpose_b=True)
         logits /= temperature
-        true = tf.linalg.diag_part(logits[:, :num_queries])
         own = candidates.items[:num_queries, tf.newaxis]
         negative = tf.logical_and(candidates.items > 0, candidates.items != own)
         times = tf.broadcast_to(candidates.expected, tf.shape(logits))
