@@ -74,13 +74,7 @@ def measure(data: Path, settings: ExperimentConfig, epochs: int, steps: int) -> 
 
     dataset = PreparedDataset.open(data)
     config = settings.retrieval
-    options = InputOptions(
-        max_history=config.max_history,
-        batch_positions=config.training.batch_positions,
-        target=config.target,
-        shuffle_baskets=config.shuffle_baskets,
-        seed=settings.seed,
-    )
+    options = InputOptions.of(config, settings.seed)
     model = untrained_model(dataset, settings)
     model.optimizer = make_optimizer(config.training)
     train_step = tf.function(model.train_step, reduce_retracing=True)

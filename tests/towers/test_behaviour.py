@@ -25,10 +25,6 @@ def history(batch=3, length=4, seed=0):
     )
 
 
-def test_layer_checks():
-    check_layer(lambda: make_tower(layers=2, averages=(1.0, 0.5)), history())
-
-
 EVERY_SWITCH = {
     "units": 5,
     "layers": 2,
@@ -39,8 +35,9 @@ EVERY_SWITCH = {
 }
 
 
-def test_layer_checks_with_every_switch():
-    # A softmax does not change where all its arguments do, as they do by the keys' bias.
+def test_layer_checks():
+    # With every switch on; the query tower's checks are of all off. A softmax does not change
+    # where all its arguments do, as they do by the keys' bias.
     check_layer(lambda: make_tower(**EVERY_SWITCH), history(), unmoved=["key/bias"])
 
 
