@@ -56,7 +56,7 @@ def main(run_folder: Path, data: Path | None, limit: int | None, json_path: Path
         subset = np.sort(drawn)
     cases = Cases.of(run.dataset, "valid", run.config.evaluation, subset=subset)
     kinds: tuple[VectorKind, ...] = get_args(VectorKind)
-    retrievers = {kind: Retriever(run.retrieval, kind=kind) for kind in kinds}
+    retrievers: dict[str, Retriever] = {k: Retriever(run.retrieval, kind=k) for k in kinds}
     figures: dict[str, dict[str, Any]] = {}
     exact: np.ndarray | None = None
     for kind, retriever in retrievers.items():
@@ -102,9 +102,7 @@ def overlap(exact: np.ndarray, lists: np.ndarray) -> float:
     return float((same.sum(axis=1) / np.maximum(shown.sum(axis=1), 1)).mean())
 
 
-def milliseconds(
-    retrievers: Mapping[VectorKind, Retriever], cases: Cases
-) -> dict[str, dict[str, float]]:
+def milliseconds(retrievers: Mapping[str, Retriever], cases: Cases) -> dict[str, dict[str, float]]:
     """Returns the median time of a search by kind and number of queries."""
     first = next(iter(retrievers.values()))
     some = cases.histories.select(np.arange(min(len(cases), max(BATCHES.values()))))

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tfrec.index import item_vectors as module
-from tfrec.index.item_vectors import ItemVectors, count_of, products_with, rows_of
+from tfrec.index.item_vectors import ItemVectors, count_of, products_with, quantise, rows_of
 
 KINDS = ["float32", "bfloat16", "int8"]
 ROWS = np.array([[0, 0], [0.5, -0.25], [1 / 3, 1.0], [-1.0, 0.7], [0.1, 0.2]], np.float32)
@@ -19,6 +19,14 @@ KEPT = {
 }
 BYTES = {"float32": 40, "bfloat16": 20, "int8": 10 + 20}
 QUERIES = tf.constant([[1.0, 0.0], [-0.5, 2.0], [0.3, 0.3]])
+
+
+def test_eight_bits_worked_by_hand():
+    codes, scales = quantise(np.float32([[0.5, -0.25, 0.1], [0, 0, 0], [-2.0, 2.0, 0.007]]))
+    assert codes.dtype == np.int8 and scales.dtype == np.float32
+    # 0.5 / 127 a step: -0.25 is half way between 63 and 64, 0.1 is 25.4 steps.
+    assert codes.tolist() == [[127, -64, 25], [0, 0, 0], [-127, 127, 0]]
+    np.testing.assert_allclose(scales[:, 0], [0.5 / 127, 0, 2 / 127], rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)

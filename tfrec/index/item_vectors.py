@@ -5,11 +5,26 @@ from typing import Literal, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from tfrec.index.quantisation import quantise
-
 VectorKind = Literal["float32", "bfloat16", "int8"]
+LEVELS = 127
+"""Largest code of `int8`; the smallest is its negative, so that 0 stands for 0."""
 BLOCK = 16_384
 """Rows that are unpacked at once: a whole catalogue would be as large as if it had been exact."""
+
+
+def quantise(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns codes and scales with ``vectors`` near ``codes * scales``.
+
+    Args:
+        vectors: float `[rows, dimension]`.
+
+    Returns:
+        int8 `[rows, dimension]`, and float32 `[rows, 1]` that put each row's largest number at
+        `LEVELS`; a row of zeros has scale 0.
+    """
+    scales = (np.abs(vectors).max(axis=1, keepdims=True) / LEVELS).astype(np.float32)
+    codes = np.rint(vectors / np.where(scales > 0, scales, 1.0))
+    return codes.astype(np.int8), scales
 
 
 class ItemVectors(tf.Module):
@@ -22,15 +37,9 @@ class ItemVectors(tf.Module):
         vectors: float `[num_items + 1, dimension]`.
         kind: what is kept: `float32`; `bfloat16`, which has the sixteen leading bits; or `int8`,
             eight bits a number and one float32 a vector (`quantise`).
-        queries: what the vectors will be multiplied with, for `int8`; see `quantise`.
     """
 
-    def __init__(
-        self,
-        vectors: tf.Tensor,
-        kind: VectorKind = "float32",
-        queries: np.ndarray | None = None,
-    ) -> None:
+    def __init__(self, vectors: tf.Tensor, kind: VectorKind = "float32") -> None:
         super().__init__(name="item_vectors")
         self.kind = kind
         self._values = tf.Variable(
@@ -40,14 +49,14 @@ class ItemVectors(tf.Module):
         if kind == "int8":
             scales = tf.zeros([vectors.shape[0], 1])
             self._scales = tf.Variable(scales, trainable=False, name="item_vector_scales")
-        self.assign(vectors, queries)
+        self.assign(vectors)
 
-    def assign(self, vectors: tf.Tensor, queries: np.ndarray | None = None) -> None:
-        """Keeps other vectors of the same shape; arguments as those of the class."""
+    def assign(self, vectors: tf.Tensor) -> None:
+        """Keeps other vectors of the same shape."""
         if self._scales is None:
             self._values.assign(tf.cast(vectors, self._values.dtype))
             return
-        codes, scales = quantise(tf.cast(vectors, tf.float32).numpy(), queries)
+        codes, scales = quantise(tf.cast(vectors, tf.float32).numpy())
         self._values.assign(codes)
         self._scales.assign(scales)
 

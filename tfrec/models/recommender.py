@@ -15,8 +15,6 @@ from tfrec.rerank.exploration import seeds_of
 from tfrec.towers.histories import History, last_events
 
 NO_VALUE = -1.0
-QUERIES = 1000
-"""About how many likely queries tell where vectors of eight bits a number may be wrong."""
 
 
 class Retriever(tf.Module):
@@ -44,8 +42,7 @@ class Retriever(tf.Module):
         if opening is not None:
             values = np.pad(opening, (0, model.catalogue.num_items + 1 - len(opening)))
             self.opening = tf.Variable(values.astype(np.float32), trainable=False, name="opening")
-        vectors = model.item_vectors()
-        self.index = ItemVectors(vectors, kind, self._likely_queries(vectors, kind))
+        self.index = ItemVectors(model.item_vectors(), kind)
 
     @property
     def vectors(self) -> tf.Tensor:
@@ -54,8 +51,7 @@ class Retriever(tf.Module):
 
     def refresh(self) -> None:
         """Computes the item vectors anew, after further training."""
-        vectors = self.model.item_vectors()
-        self.index.assign(vectors, self._likely_queries(vectors, self.index.kind))
+        self.index.assign(self.model.item_vectors())
 
     def query_vectors(self, history: History) -> tf.Tensor:
         """Returns float32 `[batch, dimension]`: where each shopper stands after his history."""
@@ -97,25 +93,6 @@ class Retriever(tf.Module):
         local = {**recent, "item": places}
         states = self.model.query_vectors(local, vectors, recent["length"][:, tf.newaxis])
         return tf.cast(states[:, 0], tf.float32)
-
-    def _likely_queries(self, vectors: tf.Tensor, kind: VectorKind) -> np.ndarray | None:
-        """Returns where shoppers stand who had one item each, float32 `[count, dimension]`.
-
-        Real shoppers stand near enough to them to tell which errors of a vector matter, and no
-        log is needed.
-        """
-        if kind != "int8":
-            return None
-        num_items = self.model.catalogue.num_items
-        step = max(1, num_items // QUERIES)
-        items = tf.range(1, num_items + 1, step, dtype=tf.int64)[:, tf.newaxis]
-        none = tf.zeros_like(items)
-        event = none + int(self.model.spec.target_event_indices[0])
-        history = {"item": items, "event": event, "timestamp": none}
-        history |= {f"context/{column}": none for column in self.model.spec.contexts}
-        states = self.model.query_vectors(history, vectors, none + 1)
-        queries: np.ndarray = tf.cast(states[:, 0], tf.float32).numpy()
-        return queries
 
 
 class Ranker(tf.Module):
