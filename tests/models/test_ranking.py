@@ -6,7 +6,7 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from tests.models.small_model import randomise
-from tfrec.config import RankingConfig
+from tfrec.config import RankingConfig, TrainingConfig
 from tfrec.models.ranking import RankingModel, listwise_softmax
 from tfrec.models.ranking_features import RETRIEVAL_FEATURES
 
@@ -190,6 +190,12 @@ def test_every_event_has_a_mixture_of_the_experts():
     last.assign_add(tf.ones_like(last))
     for event, values in model(features).items():
         assert np.abs(values - gated[event]).max() > 1e-3
+
+
+def test_embeddings_that_the_model_does_not_have():
+    assert RankingConfig(training=TrainingConfig(adversarial="awp")).training.adversarial == "awp"
+    with pytest.raises(ValidationError, match="fgm moves embeddings, of which the ranking model"):
+        RankingConfig(training=TrainingConfig(adversarial="fgm"))
 
 
 def test_experts_without_layers():

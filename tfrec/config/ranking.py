@@ -73,6 +73,15 @@ class RankingConfig(Section):
     training: TrainingConfig = TrainingConfig(epochs=20)
 
     @model_validator(mode="after")
+    def _moved_weights_are_there(self) -> "RankingConfig":
+        if self.training.adversarial == "fgm":
+            raise ValueError(
+                "training.adversarial: fgm moves embeddings, of which the ranking model has none; "
+                "set it to awp or none"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _experts_have_layers(self) -> "RankingConfig":
         if self.experts and not self.hidden_units:
             raise ValueError(
