@@ -5,8 +5,9 @@
 
 RecBole needs an environment of its own: it pins libraries that tfrec has newer ones of, and brings
 PyTorch. So this file imports nothing of tfrec. A model that DIR/recbole.json holds with the same
-settings is not trained again. `benchmarks.quality_plots` reads that file and DIR/ranks.parquet, and
-checks that the targets are those of `tfrec evaluate`.
+settings is not trained again; one that `--minutes` stopped goes on from its best epoch where it is
+given more of them. `benchmarks.quality_plots` reads that file and DIR/ranks.parquet, and checks
+that the targets are those of `tfrec evaluate`.
 
 The same as there: the last event of each shopper is the test and the one before it validation,
 which only says when to stop; all items compete; every item of the shopper's earlier events is
@@ -137,10 +138,16 @@ class OutOfTimeError(Exception):
 
 
 class Clock:
-    """Says how long ago it was made."""
+    """Says how long ago it was made.
 
-    def __init__(self) -> None:
-        self.wall, self.processor = time.monotonic(), time.process_time()
+    Args:
+        minutes: how long ago it should say at once.
+        processor_minutes: the same of processor time.
+    """
+
+    def __init__(self, minutes: float = 0, processor_minutes: float = 0) -> None:
+        self.wall = time.monotonic() - 60 * minutes
+        self.processor = time.process_time() - 60 * processor_minutes
 
     def __call__(self) -> dict[str, float]:
         """Returns minutes by the clock on the wall, and of processor time of this process."""
@@ -154,17 +161,25 @@ class TimedTrainer(Trainer):
     """RecBole's trainer, validated as the test is, with a curve and an end.
 
     Attributes:
-        curve: of each validation its epoch, the minutes and processor minutes until then, and NDCG.
+        curve: of each validation its epoch, the minutes and processor minutes until then, and NDCG;
+            given are those of the training that this one continues.
     """
 
-    def __init__(self, config: Config, model: Any, seen: Seen, clock: Clock, minutes: float):
+    def __init__(
+        self, config: Config, model: Any, seen: Seen, minutes: float, curve: list[dict[str, float]]
+    ):
         super().__init__(config, model)
-        self.seen, self.clock, self.minutes = seen, clock, minutes
-        self.curve: list[dict[str, float]] = []
+        self.seen, self.minutes, self.curve = seen, minutes, curve
+        self.clock = Clock()
+        # RecBole's own name has the time in it.
+        self.saved_model_file = str(Path(self.checkpoint_dir) / f"{config['model']}.pth")
+        if curve:
+            self.clock = Clock(curve[-1]["minutes"], curve[-1]["processor_minutes"])
+            self.resume_checkpoint(self.saved_model_file)
 
     def _train_epoch(self, *args: Any, **options: Any) -> Any:
         # Only here is the best epoch so far on the disk.
-        if self.clock()["minutes"] > self.minutes:
+        if self.curve and self.clock()["minutes"] > self.minutes:
             raise OutOfTimeError
         return super()._train_epoch(*args, **options)
 
@@ -178,10 +193,21 @@ class TimedTrainer(Trainer):
 
 
 def measure(
-    name: str, table: pd.DataFrame, folder: Path, settings: dict[str, Any]
+    name: str,
+    table: pd.DataFrame,
+    folder: Path,
+    settings: dict[str, Any],
+    curve: list[dict[str, float]],
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Trains a model; returns its figures, and the rank of each target of the test."""
-    clock = Clock()
+    """Trains a model; returns its figures, and the rank of each target of the test.
+
+    Args:
+        name: of the model.
+        table: from `write_atomic`.
+        folder: for checkpoints.
+        settings: options of the command.
+        curve: validations of a training to continue, up to its best; empty to begin.
+    """
     config = Config(
         model=name,
         dataset=NAME,
@@ -196,18 +222,19 @@ def measure(
             "MAX_ITEM_LIST_LENGTH": settings["history"],
         },
     )
-    init_seed(settings["seed"], reproducibility=True)
+    # A training that goes on should not see the examples in the order of its first epochs again.
+    init_seed(settings["seed"] + len(curve), reproducibility=True)
     dataset = create_dataset(config)
     valid_seen, test_seen = (Seen(table, dataset, held_back) for held_back in (2, 1))
     train, valid, test = data_preparation(config, dataset)
     model = get_model(name)(config, train.dataset).to(config["device"])
-    trainer = TimedTrainer(config, model, valid_seen, clock, settings["minutes"])
+    trainer = TimedTrainer(config, model, valid_seen, settings["minutes"], list(curve))
     try:
         trainer.fit(train, valid, show_progress=False)
         stopped = "patience" if len(trainer.curve) < settings["epochs"] else "epochs"
     except OutOfTimeError:
         stopped = "time"
-    took = clock()
+    took = trainer.clock()
     best = max(trainer.curve, key=lambda point: point["ndcg"])
     model.load_state_dict(torch.load(trainer.saved_model_file, weights_only=False)["state_dict"])
     ranks = ranks_of(model, test, test_seen)
@@ -252,8 +279,9 @@ def main() -> None:
     summary, ranks_file = folder / "recbole.json", folder / "ranks.parquet"
     figures = json.loads(summary.read_text()) if summary.exists() else {}
     for name in arguments.models:
-        if figures.get(name, {}).get("settings") != settings:
-            figures[name], ranks = measure(name, table, folder, settings)
+        curve = to_continue(figures.get(name), settings)
+        if curve is not None:
+            figures[name], ranks = measure(name, table, folder, settings, curve)
             if ranks_file.exists():
                 before = pd.read_parquet(ranks_file)
                 ranks = pd.concat([before[before["model"] != name], ranks])
@@ -262,6 +290,17 @@ def main() -> None:
             replace(summary, lambda path, text=text: path.write_text(text))
         shown = {key: value for key, value in figures[name].items() if isinstance(value, float)}
         print(f"{name}: " + "  ".join(f"{key} {value:.4g}" for key, value in shown.items()))
+
+
+def to_continue(
+    before: dict[str, Any] | None, settings: dict[str, Any]
+) -> list[dict[str, float]] | None:
+    """Returns the validations of a training to continue, none to begin one, None if it is done."""
+    if before is None or {**before["settings"], "minutes": 0} != {**settings, "minutes": 0}:
+        return []
+    if before["stopped_by"] != "time" or settings["minutes"] <= before["settings"]["minutes"]:
+        return None
+    return before["validation"][: before["best_epoch"]]
 
 
 def replace(path: Path, write: Any) -> None:
