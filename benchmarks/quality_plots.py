@@ -157,9 +157,6 @@ def draw_time(
         panel.axhspan(low, high, color=COLOURS.get(model), alpha=0.12, linewidth=0)
     panel.set(xlabel="minutes of training", ylabel=f"validation NDCG@{at}")
     panel.set_ylim(bottom=0)
-    # Seconds and hours belong into one picture.
-    panel.set_xscale("log")
-    panel.xaxis.set_major_formatter("{x:g}")
     _legend(panel)
     return figure
 
