@@ -125,6 +125,7 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "AWP": {
             "retrieval.training.adversarial": "awp",
             "retrieval.training.adversarial_epsilon": 0.01,
+            "retrieval.training.adversarial_start": 3,
         },
     },
 }
