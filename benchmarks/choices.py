@@ -6,11 +6,11 @@
 Groups of rows: `fusion`, how an item's text and its id become one vector, with the frozen BERT;
 `policy`, what of the BERT trains along; `bert`, which frozen BERT reads the texts: the one of the
 configuration, and those that the steps of `tfrec train text` make of it; `losses`, `negatives`,
-`sequence` and `regularisation`, one changed setting of the model or its training a row. Every row
-is a training of `tfrec train retrieval`; the row "as configured" is what all others differ from.
-"rare" counts only targets that training has seen at most four times. What a stopped run had
-finished is kept, also where it is given other groups. Settings are chosen on `valid`; look at
-`test` once.
+`sequence`, `counted` and `regularisation`, a changed setting of the model or its training a row.
+Every row is a training of `tfrec train retrieval`; the row "as configured" is what all others
+differ from. "rare" counts only targets that training has seen at most four times. What a stopped
+run had finished is kept, also where it is given other groups. Settings are chosen on `valid`; look
+at `test` once.
 """
 
 import re
@@ -114,6 +114,14 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "event reorder .3": {"retrieval.event_reorder": 0.3},
         "no moving averages": {"retrieval.history_averages": []},
         "averaged weights": {"retrieval.training.average_decay": 0.99},
+    },
+    "counted": {
+        "memory of 50 neighbours": {"retrieval.memory_neighbours": 50},
+        "averaged weights .95": {"retrieval.training.average_decay": 0.95},
+        "memory, averaged weights .95": {
+            "retrieval.memory_neighbours": 50,
+            "retrieval.training.average_decay": 0.95,
+        },
     },
     "regularisation": {
         "dropout .1": {"retrieval.dropout": 0.1},
