@@ -89,10 +89,16 @@ def test_stops_after_patience_and_brings_the_best_weights_back(tmp_path):
 
 
 def test_training_that_only_harms_keeps_the_weights_it_began_with(tmp_path):
-    training = Training(tmp_path, scores=[0.5, 0.4, 0.3], epochs=10)
+    training = Training(tmp_path, scores=[0.5, 0.4, 0.3, 0.4], epochs=10)
     summary = training.run()
-    assert (summary.epochs, summary.best_epoch, summary.best_score) == (2, 0, 0.5)
+    assert (summary.epochs, summary.best_epoch, summary.best_score) == (3, 0, 0.5)
     assert training.model.slope == training.slopes[0] == 1.0
+
+
+def test_a_good_start_does_not_end_a_training_that_gets_better(tmp_path):
+    training = Training(tmp_path, scores=[0.5, 0.1, 0.2, 0.3, 0.6, 0.5, 0.4], epochs=10)
+    summary = training.run()
+    assert (summary.epochs, summary.best_epoch, summary.best_score) == (6, 4, 0.6)
 
 
 def test_without_validation_the_last_weights_are_kept(tmp_path):

@@ -37,7 +37,9 @@ class TrainingConfig(Section):
     adversarial_start: int = Field(
         default=1, ge=0, description="epochs before the first that is adversarial"
     )
-    patience: int = Field(default=3, ge=1, description="epochs without a better validation NDCG")
+    patience: int = Field(
+        default=3, ge=1, description="epochs after the best trained one, by validation NDCG"
+    )
     mixed_precision: bool = False
     max_minutes: float | None = Field(default=None, gt=0, description="stop training after this")
     tensorboard: bool = Field(

@@ -69,7 +69,8 @@ class TrainingLoop:
     A checkpoint of weights, optimiser and position is written at the end of every epoch and every
     minute; `run` continues from the last one. After each epoch `validate` scores the model; the
     best weights are kept in `folder/best` and loaded at the end. Where the configuration asks for
-    it, the weights that are validated and kept are moving averages of those that are trained.
+    it, the weights that are validated and kept are moving averages of those that are trained. It
+    ends once `patience` epochs have come after the best of those trained.
 
     Args:
         model: a compiled-free `tfrs.models.Model`; the loop makes its optimiser.
@@ -117,6 +118,9 @@ class TrainingLoop:
         self._steps_per_epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._best_score = tf.Variable(-1.0, dtype=tf.float64, trainable=False)
         self._best_epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+        # Of epochs that were trained: what patience waits for.
+        self._trained_score = tf.Variable(-1.0, dtype=tf.float64, trainable=False)
+        self._trained_epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self._train_seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self._wait_seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
@@ -128,6 +132,8 @@ class TrainingLoop:
             steps_per_epoch=self._steps_per_epoch,
             best_score=self._best_score,
             best_epoch=self._best_epoch,
+            trained_score=self._trained_score,
+            trained_epoch=self._trained_epoch,
             seconds=self._seconds,
             train_seconds=self._train_seconds,
             wait_seconds=self._wait_seconds,
@@ -191,7 +197,10 @@ class TrainingLoop:
 
     def _finished(self) -> bool:
         epoch, config = int(self._epoch), self._config
-        stale = epoch > 0 and epoch - int(self._best_epoch) >= config.patience
+        # A model that begins with what texts or another model know gets worse before it gets
+        # better, so the score that it begins with is no reason to stop.
+        last = max(int(self._trained_epoch), int(self._best_epoch))
+        stale = epoch > 0 and epoch - last >= config.patience
         return epoch >= config.epochs or stale or self._out_of_time()
 
     def _out_of_time(self) -> bool:
@@ -278,6 +287,9 @@ class TrainingLoop:
         )
         for observer in self._observers:
             observer.validated(report)
+        if epoch > 0 and score > float(self._trained_score):
+            self._trained_score.assign(score)
+            self._trained_epoch.assign(epoch)
         if is_best:
             self._best_score.assign(score)
             self._keep(epoch)
