@@ -14,9 +14,6 @@ at `test` once.
 """
 
 import re
-import resource
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +21,7 @@ import click
 import numpy as np
 from rich.table import Table
 
+from benchmarks.quality import step
 from pipelines.console import table_console
 from tfrec.config import change_config, dump_config, load_config
 from tfrec.evaluation.bootstrap import bootstrap_interval
@@ -181,10 +179,10 @@ def main(
             row.write_text(dump_config(change_config(settings, changes)), encoding="utf-8")
             run = folder / f"run-{seed}"
             given = ["--data", str(data), "--out", str(run), "--config", str(row)]
-            before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-            tfrec("train", "retrieval", *given, "--seed", str(seed))
-            seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
-            found = {"name": name, "processor minutes": seconds / 60, **figures(run, split)}
+            training = folder / f"training-{seed}.json"
+            cost = step(training, "train", "retrieval", *given, "--seed", str(seed))
+            minutes = cost["processor_seconds"] / 60
+            found = {"name": name, "processor minutes": minutes, **figures(run, split)}
             write_json(record, found)
         done.append(read_json(record))
     table_console().print(table_of(done, f"{config}, {split}, seed {seed}"))
@@ -216,13 +214,8 @@ def text_steps(data: Path, config: Path, folder: Path, steps: list[str], seed: i
     changed.write_text(dump_config(change_config(load_config(config), changes)), encoding="utf-8")
     out = folder / f"text-{seed}"
     given = ["--data", str(data), "--out", str(out), "--config", str(changed)]
-    tfrec("train", "text", *given, "--seed", str(seed))
+    step(folder / f"text-{seed}.json", "train", "text", *given, "--seed", str(seed))
     return str(out / f"text_{steps[-1]}" / "bert")
-
-
-def tfrec(*words: str) -> None:
-    """Runs a command of tfrec."""
-    subprocess.run([sys.executable, "-m", "pipelines.cli", *words], check=True)
 
 
 def figures(run: Path, split: str) -> dict[str, Any]:

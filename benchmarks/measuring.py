@@ -1,5 +1,6 @@
 """What measurements of a run share: their options, means with intervals, and a table of lists."""
 
+import resource
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,12 @@ run_options = together(
     click.option("--data", type=PATH, help="The run's data set, where it has moved."),
 )
 json_option = click.option("--json", "json_path", type=PATH, help="Write the figures here, too.")
+
+
+def processor_seconds() -> float:
+    """Returns what the processes that this one started, and waited for, have taken so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def with_intervals(values: np.ndarray, *, seed: int = 0) -> list[list[float]]:

@@ -9,7 +9,6 @@ seeds. What a stopped run had finished is kept. The test split is looked at once
 """
 
 import math
-import resource
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.machine import machine
+from benchmarks.measuring import processor_seconds
 from pipelines.console import table_console
 from pipelines.peak_memory import PeakMemory
 from tfrec.config import load_config
@@ -88,22 +88,16 @@ def step(record: Path, *words: str) -> dict[str, float]:
     """Runs a command of tfrec unless its record says that it was done; returns what it took."""
     if record.exists():
         return read_json(record)
-    started, processor = time.monotonic(), _processor_seconds()
+    started, processor = time.monotonic(), processor_seconds()
     with PeakMemory() as memory:
         subprocess.run([sys.executable, "-m", "pipelines.cli", *words], check=True)
     cost = {
         "seconds": time.monotonic() - started,
-        "processor_seconds": _processor_seconds() - processor,
+        "processor_seconds": processor_seconds() - processor,
         "peak_gib": memory.peak / 2**30,
     }
     write_json(record, cost)
     return cost
-
-
-def _processor_seconds() -> float:
-    """Returns what the processes that this one started, and waited for, have taken."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def summarise(found: list[dict[str, Any]], at: int) -> dict[str, Any]:

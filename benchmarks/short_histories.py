@@ -19,7 +19,7 @@ from rich.console import Console
 from benchmarks.measuring import json_option, list_figures, list_table, run_options
 from tfrec.config import EvaluationConfig
 from tfrec.data.dataset import PreparedDataset
-from tfrec.data.records import Histories
+from tfrec.data.records import Histories, ragged_rows
 from tfrec.evaluation import Cases, ItemKNN, Popularity
 from tfrec.evaluation.protocol import Scorer, rank
 from tfrec.evaluation.tuning import tune_item_knn, tune_popularity, tune_text_knn, tuning_cases
@@ -67,11 +67,11 @@ def shortened(cases: Cases, length: int) -> Cases:
 
 def last_events(histories: Histories, length: int) -> Histories:
     """Returns the shoppers with at most their last `length` events."""
-    rows = np.arange(len(histories.item)) >= (histories.offsets[1:] - length)[histories.owner]
-    kept = np.minimum(histories.lengths, length)
+    ends = histories.offsets[1:]
+    offsets, rows = ragged_rows(ends - np.minimum(histories.lengths, length), ends)
     return dataclasses.replace(
         histories,
-        offsets=np.concatenate([[0], np.cumsum(kept)]),
+        offsets=offsets,
         item=histories.item[rows],
         event=histories.event[rows],
         timestamp=histories.timestamp[rows],

@@ -13,7 +13,6 @@ later with the same command.
 import argparse
 import itertools
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.measuring import processor_seconds
 from tfrec.config import ExperimentConfig, dump_config, load_config
 from tfrec.data.dataset import PreparedDataset
 from tfrec.data.sample import sample_path
@@ -172,7 +172,7 @@ def _run(folders: Folders, name: str, command: list[str]) -> None:
     if record.is_file():
         return
     print(f"{name} …", flush=True)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = processor_seconds()
     stage, *arguments = command
     # One cache of text vectors would favour nobody, but it is not what is measured.
     done = subprocess.run(
@@ -180,10 +180,8 @@ def _run(folders: Folders, name: str, command: list[str]) -> None:
     )
     if done.returncode:
         raise SystemExit(f"{name} failed with exit code {done.returncode}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     record.parent.mkdir(parents=True, exist_ok=True)
-    write_json(record, {"processor_seconds": seconds})
+    write_json(record, {"processor_seconds": processor_seconds() - before})
 
 
 def _judge(folders: Folders, week: int, arms: Sequence[str]) -> None:
