@@ -102,7 +102,7 @@ def test_a_new_product_stands_where_its_description_puts_it(after, refreshed):
     items = bundle.items()
     model = bundle.load(items, bundle.text_vectors())[0]
     row = items["item_id"].tolist().index("new-1")
-    assert row >= 12 and not model.learned()[row + 1]
+    assert row >= 12 and not model.id_offsets.learned()[row + 1]
     # Described before it is added, it has the vector that it has in the index then.
     np.testing.assert_allclose(vector[0], model.item_vectors()[row + 1], atol=1e-5)
 

@@ -264,7 +264,7 @@ def test_embed_item_is_the_item_tower_with_the_ids_of_stand_ins(signatures, trai
     answer = ask(signatures["retrieval"]["embed_item"], texts, price)
     features = trained.retrieval.catalogue.all_features()
     described = trained.retrieval.item_tower({**features, "id": tf.zeros_like(features["id"])})
-    placed = trained.retrieval.placement().offsets(described)
+    placed = trained.retrieval.id_offsets.placement().offsets(described)
     expected = trained.retrieval.item_tower(features, offsets=placed)[1:]
     np.testing.assert_allclose(answer["embedding"], expected, atol=1e-4)
     assert np.abs(answer["embedding"] - described[1:]).max() > 0.01

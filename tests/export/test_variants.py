@@ -143,7 +143,7 @@ def test_vectors_are_inputs_of_described_products(signatures, folder):
     model = TrainedRun.open(folder / "run").retrieval
     features = model.catalogue.all_features()
     alone = model.item_tower({**features, "id": tf.zeros_like(features["id"])})
-    placed = model.item_tower(features, offsets=model.placement().offsets(alone))
+    placed = model.item_tower(features, offsets=model.id_offsets.placement().offsets(alone))
     np.testing.assert_allclose(answer, placed[1:], atol=1e-4)
     nothing = {name: tf.zeros([12, size]) for name, size in both.items()}
     unseen = ask(embed, described(items, **nothing))["embedding"]

@@ -159,7 +159,7 @@ class TestStandIns:
         assert np.abs(vectors[5] - own[5]).max() > 1e-3
 
     def test_can_be_switched_off(self, model):
-        model.config = model.config.model_copy(update={"stand_ins": False})
+        model.id_offsets.stand_ins = False
         own = model.item_tower(model.catalogue.all_features())
         np.testing.assert_allclose(model.item_vectors(), own, atol=1e-6)
         model.count(make_histories([[1, 1, 2, 3, 4]]))

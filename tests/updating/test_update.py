@@ -200,7 +200,7 @@ def check_counted_only(shop):
     np.testing.assert_array_equal(
         new.retrieval.item_tower.id_offset[:known], old.retrieval.item_tower.id_offset
     )
-    assert not new.retrieval.learned()[-1]
+    assert not new.retrieval.id_offsets.learned()[-1]
     last = new.dataset.item_index()[NEW_ITEM]
     assert new.retrieval.trend.log_sales[last, -1] > 0
     record = read_json(generation(shop) / "served" / "retrieval" / "run.json")

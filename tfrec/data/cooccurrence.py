@@ -148,6 +148,25 @@ def item_similarity(common: sparse.csr_matrix, settings: ItemKNNSettings) -> spa
     return similarity
 
 
+def similarity_in_log(
+    log: Histories, width: int, settings: ItemKNNSettings, events: list[int] | None = None
+) -> sparse.csr_matrix:
+    """Returns the similarities of a neighbourhood model of a log.
+
+    Args:
+        log: the shoppers' events.
+        width: number of items plus one.
+        settings: of the model.
+        events: 1-based indices of the event types that count; None for all.
+
+    Returns:
+        float32 sparse `[width, width]`; see `nearest`.
+    """
+    chosen = history_matrix(log, width, events=events)
+    common = common_shoppers(chosen, length_exponent=settings.length_exponent)
+    return item_similarity(common, settings)
+
+
 def neighbour_table(chosen: sparse.csr_matrix, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns the nearest items of every item by plain cosine, in the memory of a table.
 

@@ -48,9 +48,9 @@ class RetrievalSignatures:
         self._requests = RequestReader(items, histories, hide_history)
         self._k = k
         model = retriever.model
-        self._placement = model.placement()
+        self._placement = model.id_offsets.placement()
         # An unsold item's own offset is what being a negative example made of it, if anything.
-        alone = ~items.trained.numpy() & (model.learned() | (not model.config.stand_ins))
+        alone = ~items.trained.numpy() & (model.id_offsets.learned() | (not model.config.stand_ins))
         self._alone = tf.Variable(alone & (np.arange(len(alone)) > 0), trainable=False)
 
     @property

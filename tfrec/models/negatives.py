@@ -1,4 +1,4 @@
-"""Negatives of a sampled softmax: the draws that a batch shares, and a query's nearest items."""
+"""What a softmax has as negatives: all that compete, a batch's draws, a query's nearest."""
 
 from typing import NamedTuple
 
@@ -9,6 +9,27 @@ from tfrec.index.exact import best_items, hide_items, hide_unavailable
 
 SMALLEST_SHARE = 1e-6
 """Of the draws, for an item that is among them against all expectation."""
+
+
+def competing_items(
+    num_items: int, item_frequency: np.ndarray | None, unsold_negatives: bool
+) -> tf.Tensor:
+    """Returns int64 `[count]`, sorted: the items that the softmax of a training is over.
+
+    That nobody chose what could not yet be bought says nothing of it. As a negative example of
+    every shopper, a new item would be pushed away from all of them, by its id and, worse, by what
+    its text has in common with other new ones.
+
+    Args:
+        num_items: size of the catalogue.
+        item_frequency: float `[num_items + 1]`, each item's share of the training targets; `None`
+            where that is not known.
+        unsold_negatives: whether items that are never a target compete, too.
+    """
+    items = np.arange(1, num_items + 1)
+    if item_frequency is not None and not unsold_negatives:
+        items = items[item_frequency[1:] > 0]
+    return tf.constant(items, tf.int64)
 
 
 class Candidates(NamedTuple):

@@ -36,7 +36,9 @@ def start_as_served(source: RetrievalModel, target: RetrievalModel, sold: np.nda
         sold: bool `[num_items + 1]`, items that training sees bought. What it does not goes on
             borrowing.
     """
-    starts = np.where((source.learned() | sold)[:, np.newaxis], source.offsets(), 0.0)
+    starts = np.where(
+        (source.id_offsets.learned() | sold)[:, np.newaxis], source.id_offsets.table(), 0.0
+    )
     target.item_tower.id_offset.assign(starts)
 
 
