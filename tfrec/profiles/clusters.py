@@ -11,7 +11,10 @@ _SAMPLE = 5_000
 def k_means(vectors: np.ndarray, k: int, seed: int) -> np.ndarray:
     """Returns the unit centres `[k, dimension]` of spherical k-means (Dhillon and Modha, 2001).
 
-    The first centres are drawn as k-means++ does (Arthur and Vassilvitskii, 2007).
+    The first centres are drawn as k-means++ does (Arthur and Vassilvitskii, 2007). Where only the
+    groups are wanted, as in `tfrec.surfaces.groups`, SciPy's Euclidean k-means is enough; here the
+    centres themselves are served, as directions that a shopper's vector has its cosine with, and
+    the means of Euclidean clusters are no unit vectors.
 
     Args:
         vectors: float `[count, dimension]`, unit vectors.

@@ -131,7 +131,10 @@ def diverse_order(values: np.ndarray, vectors: np.ndarray, diversity: float) -> 
     """Returns items in an order that weighs value against likeness to those before.
 
     Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998) for the first places, the
-    order of the values for all others.
+    order of the values for all others. In numpy, for the trials of a fitting and one list of a
+    whole catalogue; `tfrec.rerank` has it as a graph over the lists of a request, beside rules and
+    caps. Opposite products count as no more different here than unrelated ones, as an opening
+    is to show many kinds of products.
 
     Args:
         values: float `[num_items]`, not below 0.
