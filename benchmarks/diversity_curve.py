@@ -94,7 +94,7 @@ def _lists(run: TrainedRun, cases: Cases) -> dict[tuple[str, float], np.ndarray]
     orders = {label: _display(run, surface) for label, surface in surfaces.items()}
     hide = cases.repeats == "exclude"
     longest = max(run.retrieval.config.max_history, run.config.ranking.max_history)
-    vectors = base.retriever.vectors
+    vectors = base.retriever.index
 
     @tf.function(reduce_retracing=True, autograph=False)
     def show(history: dict[str, tf.Tensor], hidden: tf.Tensor) -> list[tf.Tensor]:

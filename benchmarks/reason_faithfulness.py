@@ -138,11 +138,9 @@ class Funnel:
         if returned is not None:
             usable = tf.logical_and(usable, history["event"] != returned)
         weight = event_weights(history["length"], usable)
-        vectors = self.retriever.vectors
+        vectors = self.retriever.index
         taste = mean_vector(vectors, history["item"], weight)
-        cosines = tf.einsum(
-            "bkd,bld->bkl", tf.gather(vectors, items), tf.gather(vectors, history["item"])
-        )
+        cosines = tf.einsum("bkd,bld->bkl", vectors.rows(items), vectors.rows(history["item"]))
         return (
             history_weights(vectors, items, history["item"], weight),
             cosines,

@@ -12,9 +12,10 @@ from tfrec.explaining.history_reasons import (
     strongest,
 )
 from tfrec.index.exact import NEVER
+from tfrec.index.item_vectors import ItemVectors
 
 # Items 1 and 2 at right angles, 3 between them, 4 opposite to 1.
-VECTORS = tf.constant([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.6, 0.8], [-1.0, 0.0]])
+VECTORS = ItemVectors(tf.constant([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.6, 0.8], [-1.0, 0.0]]))
 
 
 def weights_of(past, shown, usable=None):

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfrec.config import DisplayConfig, SurfaceConfig
 from tfrec.errors import UserError
+from tfrec.index.item_vectors import ItemVectors
 from tfrec.rerank.display_order import PLACEMENTS, DisplayOrder
 from tfrec.rerank.rules import check_surfaces
 
@@ -37,7 +38,7 @@ def arrange(items="abcdefgh", values=VALUES, hidden="", seeds=("s",), most=COUNT
         own = order.products(shown, out, tf.constant([False, *ITEMS["available"]]))
         shown = tf.concat([shown, own], axis=1)
         values = tf.concat([values, tf.fill(tf.shape(own), 0.05)], axis=1)
-    vectors = tf.constant(np.eye(COUNT + 1, dtype=np.float32))
+    vectors = ItemVectors(tf.eye(COUNT + 1))
     found = order(shown, order.values(shown, values), vectors, tf.constant(seeds), most)
     letters = np.array(list(" abcdefgh"))[tf.gather(shown, found.order, batch_dims=1).numpy()]
     reasons = np.array(PLACEMENTS)[found.placement.numpy()]

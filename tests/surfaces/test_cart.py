@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from tests.surfaces.logs import histories_of
 from tfrec.errors import UserError
+from tfrec.index.item_vectors import ItemVectors
 from tfrec.surfaces.cart import Cart, CartTables
 from tfrec.surfaces.cart_fitting import basket_scores, regression_scores
 from tfrec.surfaces.orders import Baskets, Orders
@@ -19,7 +20,8 @@ VECTORS = np.array([[0, 0], [1, 0], [0, 1], [0.6, 0.8], [0.8, 0.6]], np.float32)
 
 
 def scores(*baskets):
-    return Cart(TABLES).scores(tf.constant(baskets, tf.int64), tf.constant(VECTORS)).numpy()[:, 1:]
+    vectors = ItemVectors(tf.constant(VECTORS))
+    return Cart(TABLES).scores(tf.constant(baskets, tf.int64), vectors).numpy()[:, 1:]
 
 
 SALES = np.array([0.1 + 3, 0 + 1, 2, 0])

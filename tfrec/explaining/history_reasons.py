@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfrec.index.exact import NEVER
-from tfrec.index.item_vectors import Vectors, rows_of
+from tfrec.index.item_vectors import ItemVectors
 
 REASONS = 3
 """Items of the history, and words of the text, that an answer names at most."""
@@ -27,17 +27,17 @@ def event_weights(length: tf.Tensor, usable: tf.Tensor) -> tf.Tensor:
     return tf.where(usable, weight, 0.0)
 
 
-def mean_vector(vectors: Vectors, past: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+def mean_vector(vectors: ItemVectors, past: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     """Returns the unit vector of each history's weighted mean, float32 `[batch, dimension]`.
 
     Args: as in `history_weights`.
     """
-    total = tf.einsum("bld,bl->bd", rows_of(vectors, past), weight)
+    total = tf.einsum("bld,bl->bd", vectors.rows(past), weight)
     return tf.math.l2_normalize(total, axis=-1, epsilon=1e-9)
 
 
 def history_weights(
-    vectors: Vectors, items: tf.Tensor, past: tf.Tensor, weight: tf.Tensor
+    vectors: ItemVectors, items: tf.Tensor, past: tf.Tensor, weight: tf.Tensor
 ) -> tf.Tensor:
     """Returns how much each item of a history speaks for each item that is shown.
 
@@ -49,7 +49,7 @@ def history_weights(
     for itself, as both stages treat re-purchases apart.
 
     Args:
-        vectors: float32 `[num_items + 1, dimension]`, unit vectors of all items.
+        vectors: unit vectors of all items.
         items: int64 `[batch, count]`, the items shown.
         past: int64 `[batch, length]`, the history, oldest first.
         weight: float32 `[batch, length]`, as `event_weights` returns it.
@@ -66,7 +66,7 @@ def history_weights(
     is_last = tf.logical_not(tf.reduce_any(tf.logical_and(same, later), axis=2))
     # Of every event: the weight of all events of its item.
     of_item = tf.reduce_sum(tf.where(same, weight[:, tf.newaxis], 0.0), axis=2)[:, tf.newaxis]
-    cosines = tf.einsum("bkd,bld->bkl", rows_of(vectors, items), rows_of(vectors, past))
+    cosines = tf.einsum("bkd,bld->bkl", vectors.rows(items), vectors.rows(past))
     total = tf.reduce_sum(weight, axis=1)[:, tf.newaxis, tf.newaxis]
     summed = tf.einsum("bkl,bl->bk", cosines, weight)[..., tf.newaxis]
     rest = total - of_item

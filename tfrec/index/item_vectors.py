@@ -1,6 +1,6 @@
 """The vectors that items are found by, as a model keeps them: exact, or in fewer bits."""
 
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -130,27 +130,6 @@ class ItemVectors(tf.Module):
     def _read(self) -> tf.Tensor:
         # As a tensor: TensorFlow copies a variable that is gathered from whenever it is read whole.
         return tf.convert_to_tensor(self._values)
-
-
-Vectors: TypeAlias = tf.Tensor | ItemVectors
-"""Vectors of all items, as a float32 table or as a model keeps them."""
-
-
-def rows_of(vectors: Vectors, items: tf.Tensor) -> tf.Tensor:
-    """Returns the vectors of items `[...]`, float32 `[..., dimension]`."""
-    return vectors.rows(items) if isinstance(vectors, ItemVectors) else tf.gather(vectors, items)
-
-
-def products_with(queries: tf.Tensor, vectors: Vectors) -> tf.Tensor:
-    """Returns the products of queries `[batch, dimension]` with all vectors, `[batch, count]`."""
-    if isinstance(vectors, ItemVectors):
-        return vectors.products(queries)
-    return tf.linalg.matmul(queries, vectors, transpose_b=True)
-
-
-def count_of(vectors: Vectors) -> tf.Tensor:
-    """Returns the number of vectors, int32."""
-    return tf.constant(vectors.count) if isinstance(vectors, ItemVectors) else tf.shape(vectors)[0]
 
 
 def _products(queries: tf.Tensor, values: tf.Tensor) -> tf.Tensor:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfrec.config import SurfaceConfig
 from tfrec.data.schema import MARGIN
 from tfrec.errors import UserError
-from tfrec.index.item_vectors import Vectors, rows_of
+from tfrec.index.item_vectors import ItemVectors
 from tfrec.rerank.caps import Caps
 from tfrec.rerank.diversity import (
     ByRelevance,
@@ -137,14 +137,14 @@ class DisplayOrder(tf.Module):
         return tf.where(items > 0, values, WORTH_NOTHING)
 
     def __call__(
-        self, items: tf.Tensor, values: tf.Tensor, vectors: Vectors, seeds: tf.Tensor, most: int
+        self, items: tf.Tensor, values: tf.Tensor, vectors: ItemVectors, seeds: tf.Tensor, most: int
     ) -> Arranged:
         """Arranges items.
 
         Args:
             items: int64 `[batch, num_items]`; 0 for none.
             values: float32 `[batch, num_items]`, as `values` returns them.
-            vectors: float32 `[num_items_of_the_catalogue + 1, dimension]`, unit vectors.
+            vectors: unit vectors of the catalogue.
             seeds: string `[batch]`; the same seed leaves the same to chance.
             most: length of the lists that are shown.
         """
@@ -171,7 +171,7 @@ class DisplayOrder(tf.Module):
         self,
         items: tf.Tensor,
         values: tf.Tensor,
-        vectors: Vectors,
+        vectors: ItemVectors,
         seeds: tf.Tensor,
         steps: int,
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -190,7 +190,7 @@ class DisplayOrder(tf.Module):
             caps = Caps(values_of, self.config.caps)
         picks, broken = choose(
             relevance(values),
-            likeness(rows_of(vectors, items)) if self.config.diversifies else None,
+            likeness(vectors.rows(items)) if self.config.diversifies else None,
             items > 0,
             self._criterion(),
             steps,

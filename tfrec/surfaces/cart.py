@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from tfrec.index.item_vectors import Vectors, count_of, products_with, rows_of
+from tfrec.index.item_vectors import ItemVectors
 from tfrec.surfaces.stored import StoredTables
 
 WINDOWS: tuple[int | None, ...] = (7, 30, None)
@@ -48,15 +48,15 @@ class Cart(tf.Module):
         self._log_sales = tf.Variable(tables.log_sales, trainable=False)
         self.mix = tf.Variable(tables.mix, trainable=False)
 
-    def scores(self, basket: tf.Tensor, vectors: Vectors) -> tf.Tensor:
+    def scores(self, basket: tf.Tensor, vectors: ItemVectors) -> tf.Tensor:
         """Returns float32 `[batch, num_items + 1]`; column 0 has no meaning.
 
         Args:
             basket: int64 `[batch, length]`, items in any order, 0 for none; one that stands there
                 twice counts once.
-            vectors: float32 `[num_items + 1, dimension]`, unit vectors of the catalogue.
+            vectors: unit vectors of the catalogue.
         """
-        size = count_of(vectors)
+        size = vectors.count
         sales = tf.linalg.matvec(self._log_sales, self.mix[2:])
         return (
             self.mix[0] * self.regression(basket, size)
@@ -78,11 +78,11 @@ class Cart(tf.Module):
         )
         return tf.reshape(total, [batch, size])
 
-    def cosine(self, basket: tf.Tensor, vectors: Vectors) -> tf.Tensor:
+    def cosine(self, basket: tf.Tensor, vectors: ItemVectors) -> tf.Tensor:
         """Returns the cosines with the basket's mean vector, float32 `[batch, num_items + 1]`."""
-        share = self._shares(basket, count_of(vectors))
-        mean = tf.einsum("bl,bld->bd", share, rows_of(vectors, basket))
-        return products_with(tf.math.l2_normalize(mean, axis=1), vectors)
+        share = self._shares(basket, vectors.count)
+        mean = tf.einsum("bl,bld->bd", share, vectors.rows(basket))
+        return vectors.products(tf.math.l2_normalize(mean, axis=1))
 
     @staticmethod
     def _shares(basket: tf.Tensor, size: int | tf.Tensor) -> tf.Tensor:

@@ -13,6 +13,7 @@ from tfrec.data.records import batches_by_length
 from tfrec.errors import UserError
 from tfrec.evaluation.metrics import ndcg, target_ranks
 from tfrec.evaluation.tuning import coordinate_search
+from tfrec.index.item_vectors import ItemVectors
 from tfrec.progress import progress, write_line
 from tfrec.surfaces.cart import WINDOWS, Cart, CartTables
 from tfrec.surfaces.mixing import Scored, most_likely_weights
@@ -92,7 +93,7 @@ def orders_before(dataset: PreparedDataset, split: str) -> Orders:
 
 def basket_scores(cart: Cart, baskets: Baskets, vectors: np.ndarray) -> np.ndarray:
     """Returns float32 `[num_baskets, num_items + 1]`; visible lines are minus infinity."""
-    table = tf.constant(vectors)
+    table = ItemVectors(tf.constant(vectors))
     scores = _in_batches(baskets, lambda rows: cart.scores(rows, table))
     scores[baskets.items.nonzero()] = -np.inf
     scores[:, 0] = -np.inf

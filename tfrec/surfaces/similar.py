@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from tfrec.index.item_vectors import Vectors, count_of, products_with, rows_of
+from tfrec.index.item_vectors import ItemVectors
 from tfrec.surfaces.stored import StoredTables
 
 PARTS = ("vectors", "texts", "common shoppers")
@@ -43,15 +43,15 @@ class Similar(tf.Module):
         self._cosines = tf.Variable(tables.cosines, trainable=False)
         self.mix = tf.Variable(tables.mix.astype(np.float32), trainable=False)
 
-    def parts(self, items: tf.Tensor, vectors: Vectors, texts: tf.Tensor) -> list[tf.Tensor]:
+    def parts(self, items: tf.Tensor, vectors: ItemVectors, texts: tf.Tensor) -> list[tf.Tensor]:
         """Returns float32 `[batch, num_items + 1]` for each of `PARTS`.
 
         Args:
             items: int64 `[batch]`.
-            vectors: float32 `[num_items + 1, dimension]`, unit vectors of the items.
+            vectors: unit vectors of the items.
             texts: float32 `[num_items + 1, text_dimension]`, unit vectors of their texts.
         """
-        batch, size = tf.shape(items)[0], count_of(vectors)
+        batch, size = tf.shape(items)[0], vectors.count
         known = tf.shape(self._nearest, tf.int64)[0]
         safe = tf.where(items < known, items, 0)
         place = tf.gather(self._nearest, safe) + tf.range(batch)[:, tf.newaxis] * size
@@ -59,12 +59,12 @@ class Similar(tf.Module):
             tf.reshape(tf.gather(self._cosines, safe), [-1]), tf.reshape(place, [-1]), batch * size
         )
         return [
-            products_with(rows_of(vectors, items), vectors),
+            vectors.products(vectors.rows(items)),
             tf.linalg.matmul(tf.gather(texts, items), texts, transpose_b=True),
             tf.reshape(common, [batch, size]),
         ]
 
-    def scores(self, items: tf.Tensor, vectors: Vectors, texts: tf.Tensor) -> tf.Tensor:
+    def scores(self, items: tf.Tensor, vectors: ItemVectors, texts: tf.Tensor) -> tf.Tensor:
         """Returns the weighted sum of the parts; arguments of `parts`."""
         parts = self.parts(items, vectors, texts)
         return tf.add_n([self.mix[place] * part for place, part in enumerate(parts)])

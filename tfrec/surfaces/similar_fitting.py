@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfrec.data.cooccurrence import history_matrix, neighbour_table
 from tfrec.data.dataset import PreparedDataset
 from tfrec.evaluation.metrics import ndcg, target_ranks
+from tfrec.index.item_vectors import ItemVectors
 from tfrec.surfaces.mixing import Scored, most_likely_weights
 from tfrec.surfaces.similar import PARTS, Similar, SimilarTables
 
@@ -127,7 +128,7 @@ def pair_parts(
 ) -> list[np.ndarray]:
     """Returns `Similar.parts` of all items, float32 `[items, num_items + 1]` each."""
     model = Similar(tables)
-    table, text_table = tf.constant(vectors), tf.constant(texts)
+    table, text_table = ItemVectors(tf.constant(vectors)), tf.constant(texts)
     found: list[list[np.ndarray]] = [[] for _ in PARTS]
     for start in range(0, len(items), BATCH):
         batch = tf.constant(items[start : start + BATCH])
