@@ -56,12 +56,13 @@ class SampledLoss(tf.Module):
             drawn: int64 `[num_drawn]`, from `draw`; the first are the true items of the queries.
             vectors: float32 `[num_drawn, dimension]`, of these.
             temperature: divides the scores.
-            catalogue: float32 `[num_items + 1, dimension]`, all items, to find hard negatives in.
+            catalogue: float32 `[num_items + 1, dimension]`, all items, to find as many hard
+                negatives in as configured; `None` for no hard negatives.
             own: int64 `[num_queries, length]`, items that are no hard negatives; 0 for none.
             remember: whether the targets become negatives of later steps.
         """
         hard = None
-        if self._config.hard_negatives and catalogue is not None:
+        if catalogue is not None:
             count = self._config.hard_negatives
             hard = hard_negatives(queries, catalogue, self._competing, own, count)
         targets = tf.shape(queries, tf.int64)[0]
