@@ -34,7 +34,7 @@ from benchmarks.quality_curves import (
 )
 from pipelines.console import table_console
 from pipelines.running import run
-from tfrec.config import load_config
+from tfrec.config import load_stored_config
 from tfrec.data.users import hash_user
 from tfrec.errors import UserError
 from tfrec.files import read_json
@@ -97,7 +97,7 @@ def tables_of(sources: Sources, recbole: Path | None) -> dict[str, list[pd.DataF
         for model in seeds[0]["model"].unique()
     }
     if recbole is not None:
-        salt = load_config(sources.runs[0] / "retrieval" / "config.yaml").data.user_salt
+        salt = load_stored_config(sources.runs[0] / "retrieval" / "config.yaml").data.user_salt
         ranks = pd.read_parquet(recbole / "ranks.parquet")
         ranks["user"] = [hash_user(user, salt) for user in ranks["user_id"]]
         targets = next(iter(tables.values()))[0]

@@ -26,7 +26,7 @@ from rich.table import Table
 
 from pipelines.console import table_console
 from tests.updating.small_shop import Shop, make_shop
-from tfrec.config import load_config
+from tfrec.config import load_stored_config
 from tfrec.data.dataset import PreparedDataset
 from tfrec.errors import UserError
 from tfrec.export.versions import MODELS, versions_of
@@ -127,7 +127,7 @@ def _in_child(action: Callable[[], Any]) -> None:
 
 
 def _opened(folder: Path) -> Shop:
-    return Shop(folder, load_config(folder / "run" / "retrieval" / "config.yaml"))
+    return Shop(folder, load_stored_config(folder / "run" / "retrieval" / "config.yaml"))
 
 
 def _whole(shop: Shop, out: Path) -> dict[str, float]:

@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tfrec.config import ExperimentConfig, dump_config, load_config
+from tfrec.config import ExperimentConfig, dump_config, load_config, load_stored_config
+from tfrec.config.mistakes import REMOVED
 from tfrec.errors import UserError
 
 
@@ -91,6 +92,45 @@ class TestDumping:
         for name, section in shown.items():
             if isinstance(section, dict):
                 assert list(section) == list(type(getattr(ExperimentConfig(), name)).model_fields)
+
+
+class TestStoredConfigurations:
+    """What tfrec wrote into a run may be of an earlier version; what somebody writes may not."""
+
+    OLD = "seed: 3\nupdate:\n  validation_shoppers: 500\n  epochs: 2\n"
+
+    def test_a_key_that_was_removed_is_passed_over(self, tmp_path):
+        path = tmp_path / "config.yaml"
+        path.write_text(self.OLD, encoding="utf-8")
+        config = load_stored_config(path)
+        assert (config.seed, config.update.epochs) == (3, 2)
+        path.write_text("update:\n", encoding="utf-8")
+        assert load_stored_config(path) == ExperimentConfig()
+
+    def test_it_is_refused_where_somebody_writes_it(self, mistake):
+        assert mistake(self.OLD) == (
+            "the key `update.validation_shoppers` was removed, as whether an update is served is "
+            "for its guardrails to say; leave it out"
+        )
+
+    def test_keys_that_never_were_are_refused_with_what_to_do(self, tmp_path):
+        path = tmp_path / "config.yaml"
+        path.write_text("retrieval:\n  dimention: 3\n", encoding="utf-8")
+        with pytest.raises(UserError) as raised:
+            load_stored_config(path)
+        assert str(raised.value) == (
+            f"{path}: unknown key `retrieval.dimention`; did you mean `retrieval.dimension`?; "
+            "tfrec wrote this file, so it was another version of tfrec, or somebody changed it: "
+            "use that version, or train or export again"
+        )
+
+    @pytest.mark.parametrize("path", REMOVED)
+    def test_removed_keys_are_keys_no_more(self, path):
+        *sections, key = path.split(".")
+        place = ExperimentConfig()
+        for section in sections:
+            place = getattr(place, section)
+        assert not hasattr(place, key)
 
 
 class TestShippedConfigurations:

@@ -65,6 +65,17 @@ def test_finished_run_opens_with_what_it_recorded(create, tmp_path):
     assert opened.record["finished"] >= opened.record["started"]
 
 
+def test_run_of_an_earlier_version_opens(create, tmp_path):
+    run = create()
+    run.finish({})
+    file = run.path / "config.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert "\nupdate:\n" in text
+    changed = text.replace("\nupdate:\n", "\nupdate:\n  validation_shoppers: 500\n")
+    file.write_text(changed, encoding="utf-8")
+    assert RunDirectory.open(tmp_path / "run", "retrieval").config == ExperimentConfig(seed=7)
+
+
 def test_several_models_share_a_run(create, tmp_path):
     create().finish({})
     create(model_name="ranking").finish({})

@@ -4,7 +4,13 @@ from tfrec.config.data import CategoricalColumn, DataConfig
 from tfrec.config.display import DisplayConfig, SurfaceConfig
 from tfrec.config.experiment import EvaluationConfig, ExperimentConfig, ExportConfig
 from tfrec.config.feedback import FeedbackConfig
-from tfrec.config.loading import change_config, dump_config, load_config, parse_config
+from tfrec.config.loading import (
+    change_config,
+    dump_config,
+    load_config,
+    load_stored_config,
+    parse_config,
+)
 from tfrec.config.ranking import RankingConfig, RankingFeedbackConfig
 from tfrec.config.retrieval import RetrievalConfig, TransferConfig
 from tfrec.config.surfaces import HomeConfig, ShelfConfig, SurfacesConfig
@@ -44,5 +50,6 @@ __all__ = [
     "change_config",
     "dump_config",
     "load_config",
+    "load_stored_config",
     "parse_config",
 ]

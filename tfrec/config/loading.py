@@ -1,40 +1,20 @@
 """Reads and writes configuration files, with errors that name the key and the mend."""
 
-import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from tfrec.config.experiment import ExperimentConfig
+from tfrec.config.mistakes import REMOVED, first_mistake, section_class
 from tfrec.config.section import Section
 from tfrec.errors import UserError
 
 S = TypeVar("S", bound=Section)
-
-# What pydantic asks for, in the words of someone who writes YAML.
-_EXPECTATIONS = {
-    "bool_type": "should be true or false",
-    "dict_type": "should be a section of keys",
-    "finite_number": "should be a finite number",
-    "float_type": "should be a number",
-    "greater_than": "should be greater than {gt:g}",
-    "greater_than_equal": "should be at least {ge:g}",
-    "int_from_float": "should be a whole number",
-    "int_type": "should be a whole number",
-    "less_than": "should be less than {lt:g}",
-    "less_than_equal": "should be at most {le:g}",
-    "list_type": "should be a list, such as [a, b]",
-    "literal_error": "should be {expected}",
-    "missing": "is missing, and has no default",
-    "model_type": "should be a section of keys",
-    "string_type": "should be a text; put it in quotes",
-    "too_short": "should have at least {min_length} elements",
-}
 
 
 def load_config(path: str | Path | None = None) -> ExperimentConfig:
@@ -63,6 +43,35 @@ def load_section(path: str | Path | None, root: type[S]) -> S:
         return root()
     path = Path(path)
     return _parse(read_yaml(path), root, str(path))
+
+
+def load_stored_config(path: Path) -> ExperimentConfig:
+    """Returns a configuration that tfrec itself wrote, into a run, an export or a state folder.
+
+    It may be of an earlier version: keys that were removed since are passed over.
+
+    Args:
+        path: the file.
+
+    Raises:
+        UserError: as `load_section` does; the message says what to do about a file of another
+            version.
+    """
+    content = read_yaml(path)
+    for removed in REMOVED:
+        *sections, key = removed.split(".")
+        place = content
+        for section in sections:
+            place = place.get(section) if isinstance(place, dict) else None
+        if isinstance(place, dict):
+            place.pop(key, None)
+    try:
+        return parse_config(content, str(path))
+    except UserError as error:
+        raise UserError(
+            f"{error}; tfrec wrote this file, so it was another version of tfrec, or somebody "
+            "changed it: use that version, or train or export again"
+        ) from error
 
 
 def parse_config(content: Any, source: str) -> ExperimentConfig:
@@ -115,7 +124,7 @@ def _parse(content: Any, root: type[S], source: str) -> S:
         # a quoted number or a `true` for a count is a slip, not a value.
         return root.model_validate_json(json.dumps(content, default=str), strict=True)
     except ValidationError as error:
-        raise UserError(f"{source}: {_first_mistake(error, root)}") from error
+        raise UserError(f"{source}: {first_mistake(error, root)}") from error
 
 
 def dump_config(config: BaseModel) -> str:
@@ -172,72 +181,9 @@ def read_yaml(path: Path) -> Any:
 def _without_empty_sections(content: dict[Any, Any], section: type[BaseModel]) -> dict[Any, Any]:
     kept = {}
     for key, value in content.items():
-        inner = _section_class(section, key)
+        inner = section_class(section, key)
         if inner and value is None:
             continue
         nested = inner and isinstance(value, dict)
         kept[key] = _without_empty_sections(value, inner) if inner and nested else value
     return kept
-
-
-def _section_class(section: type[BaseModel], key: Any) -> type[BaseModel] | None:
-    """Returns the class of the section (or of the elements of the list) at `key`, if it is one."""
-    field = section.model_fields.get(key)
-    if field is None:
-        return None
-    # The class itself, one in a list, or either of them or nothing.
-    candidates = [field.annotation]
-    for candidate in candidates:
-        candidates.extend(get_args(candidate))
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return candidate
-    return None
-
-
-def _first_mistake(error: ValidationError, root: type[BaseModel]) -> str:
-    mistakes = error.errors(include_url=False)
-    # An unknown key comes first: a missing key beside it is usually the same slip.
-    mistakes.sort(key=lambda mistake: mistake["type"] != "extra_forbidden")
-    mistake = mistakes[0]
-    others = len(mistakes) - 1
-    more = f" ({others} more mistake{'s' * (others > 1)} in the file)" if others else ""
-    path = _dotted(mistake["loc"])
-    if mistake["type"] == "extra_forbidden":
-        return f"unknown key `{path}`; {_hint(mistake['loc'], root)}{more}"
-    if mistake["type"] == "value_error":
-        expectation = mistake["msg"].removeprefix("Value error, ")
-        return f"`{path}`: {expectation}{more}"
-    expectation = _EXPECTATIONS.get(mistake["type"], mistake["msg"])
-    expectation = expectation.format(**mistake.get("ctx", {}))
-    received = "" if mistake["type"] == "missing" else f". Received: {mistake['input']!r}"
-    return f"`{path}` {expectation}{received}{more}"
-
-
-def _dotted(location: tuple[int | str, ...]) -> str:
-    """Returns ``data.categorical_columns[0].column``."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-    return text.removeprefix(".")
-
-
-def _hint(location: tuple[int | str, ...], root: type[BaseModel]) -> str:
-    """Returns what may have been meant by an unknown key."""
-    section = root
-    for part in location[:-1]:
-        section = _section_class(section, part) or section
-    key = str(location[-1])
-    valid = list(section.model_fields)
-    close = difflib.get_close_matches(key, valid, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean `{_dotted((*location[:-1], close[0]))}`?"
-    elsewhere = [path for path in _key_paths(root) if path.split(".")[-1] == key]
-    if elsewhere:
-        return f"it belongs at {' or '.join(f'`{path}`' for path in elsewhere)}"
-    return f"valid keys here: {', '.join(valid)}"
-
-
-def _key_paths(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    for key in section.model_fields:
-        yield prefix + key
-        inner = _section_class(section, key)
-        if inner:
-            yield from _key_paths(inner, f"{prefix}{key}.")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 import tfrec
-from tfrec.config import ExperimentConfig, dump_config, load_config
+from tfrec.config import ExperimentConfig, dump_config, load_stored_config
 from tfrec.data.dataset import ITEMS
 from tfrec.errors import UserError
 from tfrec.export.exportable import Exportable
@@ -92,7 +92,7 @@ class Bundle:
                 "run again"
             )
         _check_files(path, content["files"])
-        config = load_config(path / CONFIG)
+        config = load_stored_config(path / CONFIG)
         return cls(path, version, config, content["bert"], content["origin"])
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import tfrec
-from tfrec.config import ExperimentConfig, dump_config, load_config
+from tfrec.config import ExperimentConfig, dump_config, load_stored_config
 from tfrec.errors import UserError
 from tfrec.files import atomic_folder, read_json, write_json
 
@@ -187,7 +187,7 @@ class RunDirectory:
     @property
     def config(self) -> ExperimentConfig:
         """The effective configuration of the run."""
-        return load_config(self.path / CONFIG)
+        return load_stored_config(self.path / CONFIG)
 
     @property
     def finished(self) -> bool:

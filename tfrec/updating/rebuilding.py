@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tfrec.config import ExperimentConfig, load_config
+from tfrec.config import ExperimentConfig, load_stored_config
 from tfrec.data.dataset import PreparedDataset
 from tfrec.errors import UserError
 from tfrec.export.exporter import export_run
@@ -220,7 +220,7 @@ def _linked(folder: Path, source: Path) -> Path:
 
 def _config(source: Path, home: UpdateState) -> ExperimentConfig:
     path = source / CONFIG
-    return load_config(path) if path.is_file() else home.config
+    return load_stored_config(path) if path.is_file() else home.config
 
 
 def _metrics(recorded: Path, rebuilt: Path) -> list[Figure]:

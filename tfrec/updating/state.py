@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tfrec.config import ExperimentConfig, dump_config, load_config
+from tfrec.config import ExperimentConfig, dump_config, load_stored_config
 from tfrec.errors import UserError
 from tfrec.export.versions import MODELS, versions_of
 from tfrec.files import atomic_file, disk_errors_as_user_errors, only_one, read_json, write_json
@@ -166,7 +166,7 @@ class UpdateState:
     @property
     def config(self) -> ExperimentConfig:
         """The experiment, as it was given with the first update."""
-        return load_config(self.folder / CONFIG)
+        return load_stored_config(self.folder / CONFIG)
 
     def generation(self, number: int) -> Path:
         """Returns the folder of a generation."""
