@@ -17,11 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 from rich.table import Table
 
 from benchmarks.rude_clients import idle_connections, slow_reader
-from benchmarks.serving_setup import Server, benchmark_options, copy_newest, numbers, served, show
+from benchmarks.serving_setup import Server, benchmark, copy_newest, numbers, served
 from serving.client import RecommenderClient
 from serving.errors import ClientError, DeadlineError
 from serving.loadtest.loops import PreparedCall
@@ -201,12 +200,5 @@ def table(result: dict[str, Any]) -> Table:
     return table
 
 
-@click.command()
-@benchmark_options
-def main(models: Path, histories: Path, quick: bool, as_json: bool) -> None:
-    result = measure(models, histories, quick=quick)
-    show(result, table(result), as_json)
-
-
 if __name__ == "__main__":
-    main()
+    benchmark(measure, table)()

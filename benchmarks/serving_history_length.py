@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import click
 from rich.table import Table
 
-from benchmarks.serving_setup import BATCHING, Server, benchmark_options, numbers, served, show
+from benchmarks.serving_setup import BATCHING, Server, benchmark, numbers, served
 from serving.loadtest.shoppers import Shopper, read_shoppers
 
 LENGTHS = (1, 2, 5, 10, 20, 50, 100)
@@ -91,12 +90,5 @@ def table(result: dict[str, Any]) -> Table:
     return table
 
 
-@click.command()
-@benchmark_options
-def main(models: Path, histories: Path, quick: bool, as_json: bool) -> None:
-    result = measure(models, histories, quick=quick)
-    show(result, table(result), as_json)
-
-
 if __name__ == "__main__":
-    main()
+    benchmark(measure, table)()

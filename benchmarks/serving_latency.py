@@ -8,17 +8,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-import click
 from rich.table import Table
 
 from benchmarks.serving_setup import (
     MODES,
     Server,
-    benchmark_options,
+    benchmark,
     copy_newest,
     numbers,
     served,
-    show,
 )
 from serving.loadtest.mix import KINDS
 from serving.loadtest.shoppers import read_shoppers
@@ -123,12 +121,5 @@ def table(result: dict[str, Any]) -> Table:
     return table
 
 
-@click.command()
-@benchmark_options
-def main(models: Path, histories: Path, quick: bool, as_json: bool) -> None:
-    result = measure(models, histories, quick=quick)
-    show(result, table(result), as_json)
-
-
 if __name__ == "__main__":
-    main()
+    benchmark(measure, table)()

@@ -16,10 +16,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import click
 from rich.table import Table
 
-from benchmarks.serving_setup import MONITORING, benchmark_options, copy_newest, served, show
+from benchmarks.serving_setup import MONITORING, benchmark, copy_newest, served
 from serving import wire
 from serving.loadtest.shoppers import read_shoppers
 
@@ -123,12 +122,5 @@ def table(result: dict[str, Any]) -> Table:
     return table
 
 
-@click.command()
-@benchmark_options
-def main(models: Path, histories: Path, quick: bool, as_json: bool) -> None:
-    result = measure(models, histories, quick=quick)
-    show(result, table(result), as_json)
-
-
 if __name__ == "__main__":
-    main()
+    benchmark(measure, table)()

@@ -100,6 +100,23 @@ def benchmark_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def benchmark(measure: Callable[..., Any], table: Callable[[Any], RenderableType]) -> click.Command:
+    """Returns the command of a benchmark of serving.
+
+    Args:
+        measure: measures; called with models, histories and whether it is to be quick.
+        table: makes its result readable.
+    """
+
+    @click.command()
+    @benchmark_options
+    def main(models: Path, histories: Path, quick: bool, as_json: bool) -> None:
+        result = measure(models, histories, quick=quick)
+        show(result, table(result), as_json)
+
+    return main
+
+
 def numbers(latency: Latency) -> dict[str, float]:
     """Returns milliseconds by name, to a hundredth."""
     return {name: round(value, 2) for name, value in asdict(latency).items()}
