@@ -42,7 +42,7 @@ def run_stage(
         UserError: if something killed it.
     """
     # Not above: the stage itself, which imports this module too, has no use for gRPC.
-    from serving.process import package_environment
+    from serving.child_process import package_environment
 
     environment = package_environment()
     if width or output:

@@ -5,26 +5,22 @@ import contextlib
 import errno
 import os
 import shutil
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Self
 
 from google.protobuf import text_format
 
 from serving import wire
+from serving.child_process import ChildProcess, reachable
 from serving.client import RecommenderClient, Tls
 from serving.errors import ClientError
 from serving.model_folder import ModelFolder, find_models
 
 OFFICIAL_BINARY = "tensorflow_model_server"
-STOP_SECONDS = 15.0
 KEPT_LOG_LINES = 10_000
 PORT_TRIES = 3
 
@@ -33,15 +29,13 @@ class ServerStartError(Exception):
     """A server that did not come up; the sentence says why."""
 
 
-class ServerProcess:
+class ServerProcess(ChildProcess):
     """A model server that loads `models`.
 
     Attributes:
         address: ``HOST:PORT`` of its gRPC port, as a client on this machine reaches it.
         rest_address: the same of its REST port, or None.
-        process: the process.
         versions: the version that answers, by model; filled by `wait_until_ready`.
-        forward_log: whether what it logs from now on is written to our stderr.
     """
 
     def __init__(
@@ -72,10 +66,9 @@ class ServerProcess:
         for number, option in ((port, "--port"), (rest_port, "--rest-port")):
             if number is not None:
                 _check_port(host, number, option)
-        self.address = f"{_reachable(host)}:{port}"
-        self.rest_address = f"{_reachable(host)}:{rest_port}" if rest_port else None
+        self.address = f"{reachable(host)}:{port}"
+        self.rest_address = f"{reachable(host)}:{rest_port}" if rest_port else None
         self.versions: dict[str, int] = {}
-        self.forward_log = False
         self._tls = tls
         self._names = [model.name for model in models]
         self._lines: collections.deque[str] = collections.deque(maxlen=KEPT_LOG_LINES)
@@ -83,7 +76,7 @@ class ServerProcess:
         config = self._scratch / "models.config"
         _write_model_config(models, config)
         own = [binary] if binary else [*_embedded_command(), f"--host={host}"]
-        self.process = subprocess.Popen(
+        super().__init__(
             [
                 *own,
                 f"--port={port}",
@@ -92,24 +85,9 @@ class ServerProcess:
                 "--enable_grpc_healthcheck_service",
                 *flags,
             ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            # Keeps a Ctrl-C at the terminal for us; we end the server in the right order.
-            start_new_session=True,
-            env=package_environment(),
+            stdout=True,
+            forward_log=False,
         )
-        assert self.process.stdout is not None
-        self._reader = threading.Thread(
-            target=self._read_log, args=(self.process.stdout,), name="server-log", daemon=True
-        )
-        self._reader.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def log(self) -> str:
         """Returns what the server has logged so far (its last 10,000 lines)."""
@@ -151,27 +129,16 @@ class ServerProcess:
 
     def stop(self) -> int:
         """Ends the server, gracefully if it lets us, and returns its exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        code = self.process.wait()
-        self._reader.join(1.0)
+        code = super().stop()
         shutil.rmtree(self._scratch, ignore_errors=True)
         return code
 
-    def _read_log(self, stream: IO[bytes]) -> None:
-        for line in stream:
-            text = line.decode("utf-8", errors="replace")
-            self._lines.append(text)
-            if self.forward_log:
-                sys.stderr.write(text)
-                sys.stderr.flush()
+    def _heard(self, line: str) -> bool:
+        self._lines.append(line)
+        return True
 
     def _last_words(self) -> str:
-        self._reader.join(1.0)
+        self._join_reader()
         lines = self.log().strip().splitlines()
         if lines and lines[-1].startswith("error: "):
             return lines[-1].removeprefix("error: ")
@@ -247,10 +214,6 @@ def _check_port(host: str, port: int, option: str) -> None:
             raise ServerStartError(what) from error
 
 
-def _reachable(host: str) -> str:
-    return "localhost" if host in ("0.0.0.0", "::", "[::]") else host
-
-
 def _write_model_config(models: Sequence[ModelFolder], path: Path) -> None:
     message = wire.ModelServerConfig()
     for model in models:
@@ -262,10 +225,3 @@ def _write_model_config(models: Sequence[ModelFolder], path: Path) -> None:
 
 def _embedded_command() -> list[str]:
     return [sys.executable, "-m", "serving.server", f"--exit_with_pid={os.getpid()}"]
-
-
-def package_environment() -> dict[str, str]:
-    """Returns our environment, with the packages that we run from on the path."""
-    root = str(Path(__file__).parents[1])
-    path = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{path}" if path else root}

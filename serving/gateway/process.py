@@ -1,32 +1,26 @@
 """A gateway as a process of its own: started, watched, ended for sure."""
 
 import os
-import signal
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from typing import IO, Self
 
+from serving.child_process import ChildProcess, reachable
 from serving.gateway.errors import GatewaySetupError
 from serving.gateway.flags import parse
 from serving.gateway.logs import READY
-from serving.process import package_environment
 
-STOP_SECONDS = 15.0
 START_SECONDS = 60.0
 ERROR = "error: "
 
 
-class GatewayProcess:
+class GatewayProcess(ChildProcess):
     """``python -m serving.gateway`` in front of a model server.
 
     Attributes:
         address: ``HOST:PORT`` of its gRPC port, as a client on this machine reaches it.
         rest_address: the same of its REST port, or None.
-        process: the process.
-        forward_log: whether what it logs from now on is written to our stderr.
     """
 
     def __init__(self, server: str, flags: Sequence[str]) -> None:
@@ -41,31 +35,13 @@ class GatewayProcess:
         """
         arguments = [f"--server={server}", f"--exit_with_pid={os.getpid()}", *flags]
         parsed = parse(arguments)
-        host = "localhost" if parsed.host in ("0.0.0.0", "::", "[::]") else parsed.host
+        host = reachable(parsed.host)
         self.address = f"{host}:{parsed.port}"
         self.rest_address = f"{host}:{parsed.rest_port}" if parsed.rest_port else None
-        self.forward_log = True
         self._refusal = ""
         self._ready = threading.Event()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "serving.gateway", *arguments],
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            # Keeps a Ctrl-C at the terminal for us; we end the processes in the right order.
-            start_new_session=True,
-            env=package_environment(),
-        )
-        assert self.process.stderr is not None
-        self._reader = threading.Thread(
-            target=self._read_log, args=(self.process.stderr,), name="gateway-log", daemon=True
-        )
-        self._reader.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+        command = [sys.executable, "-m", "serving.gateway", *arguments]
+        super().__init__(command, stdout=False, forward_log=True)
 
     def wait_until_ready(self) -> None:
         """Waits until the gateway answers.
@@ -76,7 +52,7 @@ class GatewayProcess:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                self._reader.join(1.0)
+                self._join_reader()
                 raise GatewaySetupError(
                     self._refusal or f"the gateway ended with code {self.process.returncode}"
                 )
@@ -84,27 +60,11 @@ class GatewayProcess:
                 return
         raise GatewaySetupError(f"the gateway was not ready after {START_SECONDS:.0f} s")
 
-    def stop(self) -> int:
-        """Ends the gateway, gracefully if it lets us, and returns its exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        code = self.process.wait()
-        self._reader.join(1.0)
-        return code
-
-    def _read_log(self, stream: IO[bytes]) -> None:
-        for line in stream:
-            text = line.decode("utf-8", errors="replace")
-            if text.startswith(ERROR):
-                # Told as an exception, not twice.
-                self._refusal = text.removeprefix(ERROR).strip()
-                continue
-            if READY in text:
-                self._ready.set()
-            if self.forward_log:
-                sys.stderr.write(text)
-                sys.stderr.flush()
+    def _heard(self, line: str) -> bool:
+        if line.startswith(ERROR):
+            # Told as an exception, not twice.
+            self._refusal = line.removeprefix(ERROR).strip()
+            return False
+        if READY in line:
+            self._ready.set()
+        return True

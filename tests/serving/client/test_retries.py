@@ -9,8 +9,9 @@ import grpc
 import pytest
 
 from serving import errors
+from serving.child_process import package_environment
 from serving.client import RecommenderClient
-from serving.process import free_port, package_environment
+from serving.process import free_port
 from tests.serving.client.scripted import ScriptedServer
 
 

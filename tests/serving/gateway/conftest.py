@@ -11,9 +11,10 @@ import grpc
 import httpx
 import pytest
 
+from serving.child_process import package_environment
 from serving.gateway import messages
 from serving.gateway.logs import READY
-from serving.process import free_port, package_environment
+from serving.process import free_port
 
 KEY = "a-key-of-the-tests"
 RESPONSES = {
