@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from tfrec.data.dataset import ITEMS, VOCABULARIES, PreparedDataset
+from tfrec.data.history_files import write_histories
 from tfrec.data.manifest import describe_files
-from tfrec.data.records import write_histories
 from tfrec.files import atomic_folder
 
 

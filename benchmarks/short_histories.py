@@ -69,15 +69,7 @@ def last_events(histories: Histories, length: int) -> Histories:
     """Returns the shoppers with at most their last `length` events."""
     ends = histories.offsets[1:]
     offsets, rows = ragged_rows(ends - np.minimum(histories.lengths, length), ends)
-    return dataclasses.replace(
-        histories,
-        offsets=offsets,
-        item=histories.item[rows],
-        event=histories.event[rows],
-        timestamp=histories.timestamp[rows],
-        value=histories.value[rows],
-        context={name: values[rows] for name, values in histories.context.items()},
-    )
+    return histories.with_events(offsets, rows)
 
 
 def baselines(dataset: PreparedDataset, vectors: np.ndarray, tuning: Cases) -> list[Scorer]:

@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 
 from tfrec.data import input as pipeline
+from tfrec.data.history_files import write_histories
 from tfrec.data.input import InputOptions, bucket_boundaries, count_batches, training_batches
-from tfrec.data.records import Histories, write_histories
+from tfrec.data.records import Histories
 from tfrec.errors import UserError
 
 PURCHASE, RETURN = 1, 2

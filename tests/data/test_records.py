@@ -4,13 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tfrec.data.records import (
-    Histories,
-    no_targets,
-    ragged_rows,
-    read_histories,
-    write_histories,
-)
+from tfrec.data.history_files import read_histories, write_histories
+from tfrec.data.records import Histories, no_targets, ragged_rows
 
 
 def histories(lengths, target_lengths, seed=0):

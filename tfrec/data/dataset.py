@@ -10,8 +10,9 @@ import pyarrow as pa
 from rich.table import Table
 from rich.text import Text
 
+from tfrec.data.history_files import read_histories
 from tfrec.data.manifest import Manifest, check_files, read_manifest
-from tfrec.data.records import Histories, read_histories
+from tfrec.data.records import Histories
 from tfrec.data.summary import summary
 from tfrec.display import Displayed
 from tfrec.errors import UserError

@@ -1,27 +1,17 @@
-"""Shopper histories as TFRecord files, and back into numpy arrays.
+"""Shopper histories as numpy arrays."""
 
-TensorFlow is imported inside the functions, so that reading a manifest stays light.
-"""
-
-import errno
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
-from tfrec.errors import UserError
-from tfrec.progress import progress
-
-HISTORY = {"item": np.int32, "event": np.int32, "timestamp": np.int64}
 TARGETS = {
     "target_item": np.int32,
     "target_event": np.int32,
     "target_timestamp": np.int64,
 }
 CONTEXT_PREFIX = "context/"
-READ_BATCH = 2048
+"""Begins the names of context features among those of a history."""
 
 
 @dataclass(frozen=True)
@@ -146,18 +136,30 @@ class Histories:
         target_offsets, target_rows = ragged_rows(
             self.target_offsets[indices], self.target_offsets[indices + 1]
         )
-        return Histories(
+        return replace(
+            self.with_events(offsets, rows),
             user=self.user[indices],
+            target_offsets=target_offsets,
+            target_item=self.target_item[target_rows],
+            target_event=self.target_event[target_rows],
+            target_timestamp=self.target_timestamp[target_rows],
+        )
+
+    def with_events(self, offsets: np.ndarray, rows: np.ndarray) -> "Histories":
+        """Returns the same shoppers with some of their events; targets stay as they are.
+
+        Args:
+            offsets: int64 `[U + 1]`, where the events of each shopper begin among these.
+            rows: int64 `[E]`, the positions of these among the events that there are, or bool.
+        """
+        return replace(
+            self,
             offsets=offsets,
             item=self.item[rows],
             event=self.event[rows],
             timestamp=self.timestamp[rows],
             value=self.value[rows],
             context={name: values[rows] for name, values in self.context.items()},
-            target_offsets=target_offsets,
-            target_item=self.target_item[target_rows],
-            target_event=self.target_event[target_rows],
-            target_timestamp=self.target_timestamp[target_rows],
         )
 
 
@@ -186,129 +188,3 @@ def ragged_rows(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.nd
     offsets = np.concatenate([[0], np.cumsum(ends - starts)]).astype(np.int64)
     rows = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], ends - starts)
     return offsets, rows
-
-
-def write_histories(folder: Path, histories: Histories, *, shards: int, targets: bool) -> list[str]:
-    """Writes GZIP TFRecord shards of neighbouring shoppers; returns the paths.
-
-    Args:
-        folder: made if it does not exist.
-        histories: what to write, in record order.
-        shards: how many files; fewer if there are fewer shoppers, but at least one.
-        targets: whether records carry the target features.
-
-    Raises:
-        OSError: if the disk is full.
-    """
-    import tensorflow as tf
-
-    folder.mkdir(parents=True, exist_ok=True)
-    shards = max(1, min(shards, len(histories)))
-    bounds = np.linspace(0, len(histories), shards + 1).astype(int)
-    options = tf.io.TFRecordOptions(compression_type="GZIP")
-    paths = []
-    with progress(
-        description=f"writing {folder.name}", total=len(histories), unit="shopper"
-    ) as bar:
-        for shard in range(shards):
-            path = str(folder / f"{shard:05d}-of-{shards:05d}.tfrecord.gz")
-            first, last = int(bounds[shard]), int(bounds[shard + 1])
-            try:
-                with tf.io.TFRecordWriter(path, options) as writer:
-                    for record in _examples(histories, first, last, targets):
-                        writer.write(record)
-            except tf.errors.ResourceExhaustedError as error:
-                raise OSError(errno.ENOSPC, "no space left on the disk", path) from error
-            paths.append(path)
-            bar.update(last - first)
-    return paths
-
-
-def _examples(histories: Histories, first: int, last: int, targets: bool) -> Iterator[bytes]:
-    import tensorflow as tf
-
-    # Slices of plain lists are several times faster to put into a proto than numpy arrays.
-    begin, end = int(histories.offsets[first]), int(histories.offsets[last])
-    integers = {
-        "item": histories.item,
-        "event": histories.event,
-        "timestamp": histories.timestamp,
-        **{f"{CONTEXT_PREFIX}{name}": values for name, values in histories.context.items()},
-    }
-    integer_lists = {name: values[begin:end].tolist() for name, values in integers.items()}
-    values = histories.value[begin:end].tolist()
-    offsets = (histories.offsets[first : last + 1] - begin).tolist()
-    target_begin = int(histories.target_offsets[first])
-    target_end = int(histories.target_offsets[last])
-    target_lists = {
-        name: getattr(histories, name)[target_begin:target_end].tolist()
-        for name in (TARGETS if targets else ())
-    }
-    target_offsets = (histories.target_offsets[first : last + 1] - target_begin).tolist()
-    for i, user in enumerate(histories.user[first:last]):
-        example = tf.train.Example()
-        feature = example.features.feature
-        feature["user"].bytes_list.value.append(str(user).encode())
-        here = slice(offsets[i], offsets[i + 1])
-        for name, numbers in integer_lists.items():
-            feature[name].int64_list.value.extend(numbers[here])
-        feature["value"].float_list.value.extend(values[here])
-        there = slice(target_offsets[i], target_offsets[i + 1])
-        for name, numbers in target_lists.items():
-            feature[name].int64_list.value.extend(numbers[there])
-        yield example.SerializeToString(deterministic=True)
-
-
-def read_histories(paths: list[str], *, context: list[str], targets: bool) -> Histories:
-    """Reads TFRecord shards back, all of them, in record order.
-
-    Args:
-        paths: the shards.
-        context: the context columns.
-        targets: whether the records carry target features.
-
-    Raises:
-        UserError: if a shard may not be read or is damaged.
-    """
-    import tensorflow as tf
-
-    integers = ["item", "event", "timestamp", *(f"{CONTEXT_PREFIX}{name}" for name in context)]
-    target_names = list(TARGETS) if targets else []
-    features: dict[str, object] = {
-        "user": tf.io.FixedLenFeature([], tf.string),
-        "value": tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int64),
-        **{
-            name: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
-            for name in integers + target_names
-        },
-    }
-    records = tf.data.TFRecordDataset(paths, compression_type="GZIP").batch(READ_BATCH)
-    try:
-        batches = list(records.map(lambda batch: tf.io.parse_example(batch, features)))
-    except tf.errors.OpError as error:
-        raise UserError(
-            f"a file of {Path(paths[0]).parent} is damaged or may not be read; copy the data set "
-            "again or prepare it again"
-        ) from error
-
-    def flat(name: str, kind: type) -> np.ndarray:
-        parts = [batch[name].values.numpy() for batch in batches]
-        return np.concatenate([np.zeros(0, kind), *parts]).astype(kind)
-
-    def splits(name: str) -> np.ndarray:
-        lengths = [np.diff(batch[name].row_splits.numpy()) for batch in batches]
-        return np.cumsum(np.concatenate([[0], *lengths])).astype(np.int64)
-
-    users = [user.decode() for batch in batches for user in batch["user"].numpy()]
-    found = no_targets(len(users))
-    if targets:
-        found = {name: flat(name, kind) for name, kind in TARGETS.items()}
-        found["target_offsets"] = splits("target_item")
-    return Histories(
-        user=np.array(users, dtype=np.str_),
-        offsets=splits("item"),
-        **{name: flat(name, kind) for name, kind in HISTORY.items()},
-        value=flat("value", np.float32),
-        context={name: flat(f"{CONTEXT_PREFIX}{name}", np.int32) for name in context},
-        **found,
-    )

@@ -14,6 +14,7 @@ from tfrec.data import splits
 from tfrec.data.catalogue import Catalogue
 from tfrec.data.dataset import ITEMS, VALUES_SUFFIX, VOCABULARIES
 from tfrec.data.events import TypedEvents
+from tfrec.data.history_files import write_histories
 from tfrec.data.log import EventLog
 from tfrec.data.manifest import (
     FORMAT_VERSION,
@@ -23,7 +24,7 @@ from tfrec.data.manifest import (
     TimestampDecision,
     describe_files,
 )
-from tfrec.data.records import Histories, ragged_rows, write_histories
+from tfrec.data.records import Histories, ragged_rows
 from tfrec.data.statistics import column_statistics
 from tfrec.data.table import Table
 from tfrec.data.users import hash_user

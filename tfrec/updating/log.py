@@ -1,6 +1,5 @@
 """The log of a data set as a table that can grow: one row an accepted event."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,12 +121,4 @@ def without_new_items(histories: Histories, num_items: int) -> Histories:
     owner = histories.owner[kept]
     sizes = np.bincount(owner, minlength=len(histories))
     offsets, _ = ragged_rows(np.zeros(len(sizes), np.int64), sizes)
-    return replace(
-        histories,
-        offsets=offsets,
-        item=histories.item[kept],
-        event=histories.event[kept],
-        timestamp=histories.timestamp[kept],
-        value=histories.value[kept],
-        context={name: values[kept] for name, values in histories.context.items()},
-    )
+    return histories.with_events(offsets, kept)

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from tfrec.data.dataset import PreparedDataset
-from tfrec.data.records import Histories, write_histories
+from tfrec.data.history_files import write_histories
+from tfrec.data.records import Histories
 from tfrec.files import atomic_folder
 
 TRAIN = "train"
