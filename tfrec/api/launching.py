@@ -10,7 +10,7 @@ from tfrec.export.refresh import Refreshed
 from tfrec.export.refresh import refresh_index as refresh
 
 if TYPE_CHECKING:
-    from tfrec.launch.kit import LaunchKit
+    from tfrec.launch.expectations import LaunchKit
 
 
 def refresh_index(models: str | Path, items: Raw, config: Source = None) -> Refreshed:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tfrec.launch.kit import Launch, LaunchKit, best_weekday
+from tfrec.launch.expectations import Launch, LaunchKit
 from tfrec.launch.season import WEEKDAYS
 
 
@@ -21,7 +21,7 @@ def _launch(launch: Launch) -> dict[str, Any]:
     plain = dataclasses.asdict(launch)
     plain["season"] = {
         "best_week": None if season.best_week is None else str(season.best_week),
-        "best_weekday": best_weekday(season),
+        "best_weekday": season.best_weekday,
         "week": [round(float(value), 3) for value in season.week],
         "weekday": dict(zip(WEEKDAYS, np.round(season.weekday, 3).tolist(), strict=True)),
         "years": round(season.years, 2),

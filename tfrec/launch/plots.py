@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from tfrec.launch.kit import Launch, LaunchKit
+from tfrec.launch.expectations import Launch, LaunchKit
 from tfrec.launch.season import WEEKDAYS, WEEKS
 
 DOTS_AN_INCH = 90

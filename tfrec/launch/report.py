@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tfrec.display import to_html
-from tfrec.launch.kit import Interval, Launch, LaunchKit, Neighbour, best_weekday
+from tfrec.launch.expectations import Interval, Launch, LaunchKit, Neighbour
 from tfrec.launch.plots import overview, seasons
 from tfrec.launch.rivals import RivalEffect
 
@@ -40,7 +40,7 @@ def summary_table(kit: LaunchKit) -> Table:
             _range(launch.units),
             f"{launch.rank:,} of {launch.catalogue:,}",
             "" if launch.season.best_week is None else str(launch.season.best_week),
-            best_weekday(launch.season),
+            launch.season.best_weekday,
         )
     return table
 
@@ -87,7 +87,7 @@ def _section(kit: LaunchKit, launch: Launch) -> str:
             else "<p>No product on sale is like enough to lose customers to it.</p>",
             f"<h3>Who may buy it</h3>{to_html([_segments(launch)])}"
             f"<p>{words} The likeliest: <code>{html.escape(likely)}</code></p>",
-            f"<h3>When</h3><p>{when} Most is bought on a {best_weekday(season)}."
+            f"<h3>When</h3><p>{when} Most is bought on a {season.best_weekday}."
             f"{once if season.years < 2 else ''}</p>"
             f'<img alt="demand over the year and the week" src="{seasons(launch)}"></section>',
         )

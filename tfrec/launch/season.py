@@ -23,14 +23,14 @@ class Season:
             where the log does not have them.
         weekday: float `[7]`, from Monday.
         best_week: first day of the best week that comes, or None where no week is known.
-        best_weekday: position in `WEEKDAYS`.
+        best_weekday: of `WEEKDAYS`, the one on which most is bought.
         years: how many years the log spans; from one alone, season and growth look the same.
     """
 
     week: np.ndarray
     weekday: np.ndarray
     best_week: np.datetime64 | None
-    best_weekday: int
+    best_weekday: str
     years: float
 
 
@@ -66,7 +66,7 @@ class Seasons:
             week=week,
             weekday=weekday,
             best_week=self._coming(int(np.nanargmax(week))) if np.isfinite(week).any() else None,
-            best_weekday=int(np.argmax(weekday)),
+            best_weekday=WEEKDAYS[int(np.argmax(weekday))],
             years=self._sales.end / 365.25,
         )
 
