@@ -9,7 +9,8 @@ from tfrec.config import DataConfig, ExperimentConfig, UpdateConfig
 from tfrec.data.dataset import ITEMS
 from tfrec.data.users import hash_user
 from tfrec.errors import UserError
-from tfrec.updating.batch import EVENTS, REJECTS, content_of, take_in
+from tfrec.updating.batch import EVENTS, REJECTS, take_in
+from tfrec.updating.batch_record import content_of
 from tfrec.updating.grown import write_grown
 from tfrec.updating.log import log_of
 

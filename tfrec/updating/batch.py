@@ -1,9 +1,7 @@
 """Takes in a batch of new events and products: checks every row, and says what became of it."""
 
-import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +14,6 @@ from tfrec.data.dataset import ITEMS, PreparedDataset
 from tfrec.data.events import TypedEvents, type_events
 from tfrec.data.log import EventLog, order_log
 from tfrec.data.prepare import VALUE_COLUMNS
-from tfrec.data.readers import resolve
 from tfrec.data.schema import EVENT_NUMBERS, EVENT_TEXTS
 from tfrec.data.table import Table
 from tfrec.data.timestamps import now
@@ -24,96 +21,21 @@ from tfrec.data.writing import iso_time, write_rejects
 from tfrec.errors import UserError
 from tfrec.export.merging import OF_THE_LOG, merge_items
 from tfrec.export.refresh import read_new_items
-from tfrec.files import atomic_folder, read_json, sha256_of_file, write_json
+from tfrec.files import atomic_folder, write_json
+from tfrec.updating.batch_record import POSITION, RECORD, BatchRecord, content_of
+from tfrec.updating.batch_rules import (
+    KNOWN,
+    ROBOT,
+    reject_known,
+    reject_returns,
+    reject_robots,
+    reject_wrong_clocks,
+)
 from tfrec.updating.log import table_of_log
-from tfrec.updating.sources.source import Origin, Position
+from tfrec.updating.sources.source import Origin
 
 EVENTS = "events.parquet"
-RECORD, POSITION = "batch.json", "position.json"
 REJECTS = "rejects"
-KNOWN, ROBOT, WRONG_CLOCK = "already_known", "too_many_events", "clock_ahead"
-FEW = 0.01
-"""What lies beyond a gap is left out up to this share of a batch, as the fault of a clock."""
-MANY = 0.5
-"""From this share on it is the shop that went on after a while."""
-DAY_MICROSECONDS = 86_400_000_000
-
-
-@dataclass(frozen=True)
-class BatchRecord:
-    """What is known of a batch that was taken in.
-
-    Attributes:
-        content: `content_of` the files.
-        events: names of the files with events.
-        items: names of those with products.
-        rows_in: rows of the files with events.
-        accepted: rows among them that joined the log.
-        rejected: the others by reason.
-        late: accepted events from before the end of the log as it was.
-        first: time of the first accepted event, or None.
-        last: that of the last one.
-        items_in: rows of the files with products.
-        items_rejected: those that cannot be used, by reason.
-        items_new: products that were not known.
-        items_changed: known ones that changed.
-        notes: what else the user should know.
-        source: the part of a followed source that it is, or None.
-    """
-
-    content: str
-    events: list[str]
-    items: list[str]
-    rows_in: int
-    accepted: int
-    rejected: dict[str, int]
-    late: int
-    first: str | None
-    last: str | None
-    items_in: int
-    items_rejected: dict[str, int]
-    items_new: int
-    items_changed: int
-    notes: list[str]
-    source: dict[str, Any] | None = None
-
-    @classmethod
-    def open(cls, folder: Path) -> "BatchRecord":
-        """Reads the record of a batch's folder."""
-        return cls(**read_json(folder / RECORD))
-
-    @property
-    def changes_something(self) -> bool:
-        """Whether anything in it is new."""
-        return bool(self.accepted or self.items_new or self.items_changed)
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns plain values."""
-        return asdict(self)
-
-
-def position_of(folder: Path) -> dict[str, Position]:
-    """Returns how far a source is read with the batch in a folder, by the source's name.
-
-    It is written together with the batch, so neither can be there without the other. Empty for a
-    batch that comes from no followed source.
-    """
-    path = folder / POSITION
-    return read_json(path) if path.is_file() else {}
-
-
-def content_of(events: str | Path, items: str | Path | None) -> str:
-    """Returns SHA-256 over the content of the files, whatever their names and order.
-
-    Raises:
-        UserError: if there is no such file.
-    """
-    digest = hashlib.sha256()
-    for role, source in (("events", events), ("items", items)):
-        if source is not None:
-            sums = sorted(sha256_of_file(path) for path in resolve(source, role))
-            digest.update(f"{role} {' '.join(sums)}\n".encode())
-    return digest.hexdigest()
 
 
 def take_in(
@@ -152,12 +74,12 @@ def take_in(
     typed = type_events(event_table, data, now=now(), timestamp_unit=adapter.timestamp_unit)
     if data.duplicates == "reject":
         event_table.reject(rules.duplicated_rows(event_table), "duplicate")
-    _reject_robots(event_table, typed.frame, config.update.most_events)
-    _reject_wrong_clocks(event_table, typed.frame, log, config.update.gap_days)
+    reject_robots(event_table, typed.frame, config.update.most_events)
+    reject_wrong_clocks(event_table, typed.frame, log, config.update.gap_days)
     merged, index = _match_items(event_table, typed.frame, merged, data)
     accepted = _ordered(event_table, typed, index, dataset, data)
-    accepted = _reject_known(event_table, accepted, log, data)
-    accepted = _reject_returns(event_table, accepted, log, data)
+    accepted = reject_known(event_table, accepted, log, data)
+    accepted = reject_returns(event_table, accepted, log, data)
     counts["items_new"] = len(merged) - dataset.num_items
     content = content_of(events, items) if content is None else content
     record = _record(content, event_table, table, accepted, log, counts, _unused(event_table))
@@ -182,42 +104,6 @@ def _items(
     table, catalogue = read_new_items(source, config)
     merged = merge_items(dataset.items, table, catalogue.frame, config.text_columns)
     return table, merged.frame, {"items_changed": merged.changed}
-
-
-def _reject_robots(table: Table, frame: pd.DataFrame, most: int) -> None:
-    users = frame["user_id"].where(table.kept)
-    sizes = users.map(users.value_counts())
-    table.reject((sizes > most).fillna(False).to_numpy(bool), ROBOT)
-
-
-def _reject_wrong_clocks(
-    table: Table, frame: pd.DataFrame, log: pd.DataFrame, gap_days: int
-) -> None:
-    """Rejects a few events that come long after all others of batch and log.
-
-    Raises:
-        UserError: if they are more than a few, and yet not most of the batch.
-    """
-    times = frame["timestamp"].to_numpy().astype("datetime64[us]").astype(np.int64)
-    mine = times[table.kept]
-    if not len(mine):
-        return
-    gap = gap_days * DAY_MICROSECONDS
-    end = int(log["microseconds"].max())
-    later = np.sort(np.append(mine[mine > end], end))
-    places = np.flatnonzero(np.diff(later) > gap)
-    for place in places:
-        beyond = len(later) - place - 1
-        if beyond <= FEW * len(mine):
-            table.reject(table.kept & (times > later[place]), WRONG_CLOCK)
-            return
-        if beyond < MANY * len(mine):
-            raise UserError(
-                f"{beyond:,} of {len(mine):,} events of {table.label} come more than {gap_days} "
-                f"days after all others, from {iso_time(int(later[place + 1]))} on, so the batch "
-                "is refused and nothing changed; set the clock right that wrote them, or raise "
-                "update.gap_days if the shop was closed for so long"
-            )
 
 
 def _match_items(
@@ -253,48 +139,6 @@ def _ordered(
         salt=config.user_salt,
         by_position=False,
     )
-
-
-def _keys(frame: pd.DataFrame) -> pd.MultiIndex:
-    """Returns what tells events apart; a prepared log knows seconds and no values."""
-    seconds = frame["microseconds"] // 1_000_000
-    return pd.MultiIndex.from_arrays(
-        [frame["user"].astype("str"), frame["item"], frame["event"], seconds]
-    )
-
-
-def _reject_known(
-    table: Table, accepted: EventLog, log: pd.DataFrame, config: DataConfig
-) -> EventLog:
-    if config.duplicates != "reject" or not len(accepted):
-        return accepted
-    batch = table_of_log(accepted)
-    overlap = log[log["microseconds"] >= int(batch["microseconds"].min()) // 1_000_000 * 1_000_000]
-    known = _keys(batch).isin(_keys(overlap)) if len(overlap) else np.zeros(len(batch), bool)
-    table.reject_rows(accepted.rows[known], KNOWN)
-    return accepted.take(~known)
-
-
-def _reject_returns(
-    table: Table, accepted: EventLog, log: pd.DataFrame, config: DataConfig
-) -> EventLog:
-    types = accepted.event_types
-    if config.purchase_event not in types or config.return_event not in types or not len(accepted):
-        return accepted
-    batch = table_of_log(accepted).assign(place=np.arange(len(accepted)))
-    joint = pd.concat([log[log["user"].isin(batch["user"])].assign(place=-1), batch])
-    joint = joint.sort_values(["user", "microseconds"], kind="stable")
-    wrong = rules.returns_without_purchase(
-        pd.factorize(joint["user"])[0],
-        joint["item"].to_numpy(),
-        (joint["event"] == types.index(config.purchase_event) + 1).to_numpy(),
-        (joint["event"] == types.index(config.return_event) + 1).to_numpy(),
-    )
-    places = joint["place"].to_numpy()[wrong]
-    mask = np.zeros(len(accepted), bool)
-    mask[places[places >= 0]] = True
-    table.reject_rows(accepted.rows[mask], "return_without_purchase")
-    return accepted.take(~mask)
 
 
 def _unused(table: Table) -> list[str]:

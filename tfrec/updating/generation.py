@@ -20,7 +20,8 @@ from tfrec.models.recommender import Recommender
 from tfrec.training.ranking import train_ranking
 from tfrec.training.retrieval import load_retrieval
 from tfrec.training.run import RunDirectory
-from tfrec.updating.batch import EVENTS, BatchRecord
+from tfrec.updating.batch import EVENTS
+from tfrec.updating.batch_record import BatchRecord
 from tfrec.updating.contenders import Contender, all_text_vectors
 from tfrec.updating.gate import TRAINED, Verdict, decide
 from tfrec.updating.grown import write_grown

@@ -20,7 +20,8 @@ from tfrec.data.manifest import (
 from tfrec.data.statistics import column_statistics
 from tfrec.data.writing import iso_time, with_train_counts, write_splits
 from tfrec.files import atomic_folder, read_json, write_json
-from tfrec.updating.batch import EVENTS, BatchRecord
+from tfrec.updating.batch import EVENTS
+from tfrec.updating.batch_record import BatchRecord
 from tfrec.updating.log import COLUMNS, event_log, ordered, save_log
 
 

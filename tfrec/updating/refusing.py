@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tfrec.data.readers import resolve
 from tfrec.files import atomic_folder
-from tfrec.updating.batch import BatchRecord
+from tfrec.updating.batch_record import BatchRecord
 from tfrec.updating.sources.source import Origin
 from tfrec.updating.state import Entry, UpdateState
 

@@ -16,7 +16,8 @@ from tfrec.errors import UserError
 from tfrec.export.bundle import Bundle
 from tfrec.files import is_disk_full, read_json, write_json
 from tfrec.training.run import RunDirectory, config_of_both
-from tfrec.updating.batch import BatchRecord, content_of, position_of, take_in
+from tfrec.updating.batch import take_in
+from tfrec.updating.batch_record import BatchRecord, content_of, position_of
 from tfrec.updating.generation import Generation
 from tfrec.updating.identity import code_identity
 from tfrec.updating.log import log_of
