@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from tfrec.api.answers import EARLIER, Recommendation, Recommendations
 from tfrec.api.questions import AskedHistory
 from tfrec.errors import UserError
 from tfrec.export.exportable import Exportable
@@ -97,6 +98,44 @@ class LocalModels:
             if name in outputs
         }
 
+    def recommendations(
+        self, outputs: Outputs, k: int, title: str, later: frozenset[str] | None = None
+    ) -> Recommendations:
+        """Returns the items of a signature's answer to one question, best first.
+
+        Args:
+            outputs: of the signature.
+            k: how many items at most.
+            title: of the answer.
+            later: ids of items that the shopper is known to have bought later.
+        """
+        chances = self.probabilities(outputs)
+        items = []
+        for rank, item_id in enumerate(outputs["item_id"][0][:k].tolist()):
+            if not item_id:
+                continue
+            cause = ""
+            causes: tuple[str, ...] = ()
+            words: tuple[str, ...] = ()
+            if "reason_item_id" in outputs:
+                cause = str(outputs["reason_item_id"][0][rank])
+                causes = _present(outputs["reason_item_ids"][0][rank])
+                words = _present(outputs["reason_words"][0][rank])
+            items.append(
+                Recommendation(
+                    item_id=item_id,
+                    score=float(outputs["score"][0][rank]),
+                    title=self.title(item_id),
+                    price=self.price(item_id),
+                    reason_item_id=cause or None,
+                    reason=(EARLIER if cause == item_id else self.title(cause)) if cause else None,
+                    reason_item_ids=causes,
+                    reason_words=words,
+                    probabilities={event: float(p[rank]) for event, p in chances.items()},
+                )
+            )
+        return Recommendations(items, title, later)
+
     def known(self, item_ids: Sequence[str]) -> list[str]:
         """Returns those of `item_ids` that are in the catalogue."""
         return [item for item in item_ids if item in self.items.index]
@@ -113,3 +152,7 @@ class LocalModels:
 
 def _decoded(values: np.ndarray) -> np.ndarray:
     return np.char.decode(values.astype(bytes), "utf-8") if values.dtype == object else values
+
+
+def _present(names: np.ndarray) -> tuple[str, ...]:
+    return tuple(str(name) for name in names if name)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 import tfrec
-from tfrec.api.answers import EARLIER, Recommendation, Recommendations
+from tfrec.api.answers import Recommendations
 from tfrec.api.datasets import load_dataset
 from tfrec.api.experiments import Source, configure
 from tfrec.api.explanation import explain
@@ -149,7 +149,7 @@ class Recommender(SurfaceQuestions):
             "exclude_item_id": [list(exclude) or [""]],
         }
         outputs = self._ask(model, "serving_default", inputs, k)
-        return self._answer(outputs, k, "Recommendations", later=asked.later)
+        return self._models.recommendations(outputs, k, "Recommendations", later=asked.later)
 
     def search(
         self,
@@ -192,7 +192,7 @@ class Recommender(SurfaceQuestions):
         if filters:
             self._models.need("retrieval", signature)
         outputs = self._ask("retrieval", signature, inputs | filters, k)
-        return self._answer(outputs, k, f"Found for “{query}”")
+        return self._models.recommendations(outputs, k, f"Found for “{query}”")
 
     def similar(self, item_id: str, *, k: int = 10) -> Recommendations:
         """Returns the items that are most like an item, best first.
@@ -202,7 +202,9 @@ class Recommender(SurfaceQuestions):
         """
         self._need_known([item_id])
         outputs = self._ask("retrieval", "similar", {"item_id": [item_id]}, k)
-        return self._answer(outputs, k, f"Like {self._models.title(item_id)} ({item_id})")
+        return self._models.recommendations(
+            outputs, k, f"Like {self._models.title(item_id)} ({item_id})"
+        )
 
     def cart(
         self, basket: Sequence[str], *, k: int = 10, exclude: Sequence[str] = ()
@@ -227,7 +229,7 @@ class Recommender(SurfaceQuestions):
             "exclude_item_id": [list(exclude) or [""]],
         }
         outputs = self._ask("retrieval", "cart", inputs, k)
-        return self._answer(outputs, k, "Goes with the basket")
+        return self._models.recommendations(outputs, k, "Goes with the basket")
 
     def explain(
         self,
@@ -402,40 +404,3 @@ class Recommender(SurfaceQuestions):
                 f"k should be from 1 to {self._models.k} (export.k of the configuration), not {k}"
             )
         return self._models.ask(model, signature, inputs)
-
-    def _answer(
-        self, outputs: Outputs, k: int, title: str, later: frozenset[str] | None = None
-    ) -> Recommendations:
-        models = self._models
-        chances = models.probabilities(outputs)
-        items = []
-        for rank, item_id in enumerate(outputs["item_id"][0][:k].tolist()):
-            if not item_id:
-                continue
-            cause = ""
-            causes: tuple[str, ...] = ()
-            words: tuple[str, ...] = ()
-            if "reason_item_id" in outputs:
-                cause = str(outputs["reason_item_id"][0][rank])
-                causes = _present(outputs["reason_item_ids"][0][rank])
-                words = _present(outputs["reason_words"][0][rank])
-            items.append(
-                Recommendation(
-                    item_id=item_id,
-                    score=float(outputs["score"][0][rank]),
-                    title=models.title(item_id),
-                    price=models.price(item_id),
-                    reason_item_id=cause or None,
-                    reason=(EARLIER if cause == item_id else models.title(cause))
-                    if cause
-                    else None,
-                    reason_item_ids=causes,
-                    reason_words=words,
-                    probabilities={event: float(p[rank]) for event, p in chances.items()},
-                )
-            )
-        return Recommendations(items, title, later)
-
-
-def _present(names: np.ndarray) -> tuple[str, ...]:
-    return tuple(str(name) for name in names if name)

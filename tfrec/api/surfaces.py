@@ -32,9 +32,6 @@ class SurfaceQuestions:
     ) -> AskedHistory:
         raise NotImplementedError
 
-    def _answer(self, outputs: Outputs, k: int, title: str) -> Recommendations:
-        raise NotImplementedError
-
     def home(
         self,
         history: HistoryLike = (),
@@ -63,7 +60,7 @@ class SurfaceQuestions:
             line = {name: outputs[name][:, place] for name in ("item_id", "score")}
             because = outputs["reason_item_id"][0, place]
             title = f"Because of {self._models.title(because)}" if because else kind
-            answer = self._answer(line, line["item_id"].shape[1], title)
+            answer = self._models.recommendations(line, line["item_id"].shape[1], title)
             if len(answer):
                 shelves[kind] = answer
         return shelves
@@ -130,7 +127,7 @@ class SurfaceQuestions:
         asked = self._read(history, events, timestamps, context)
         more: dict[str, object] = {"exclude_item_id": _row(exclude)}
         outputs = self._ask_surface("retrieval", "other_categories", asked, more)
-        return self._answer(outputs, k, "Of other categories")
+        return self._models.recommendations(outputs, k, "Of other categories")
 
     def campaign(
         self,
