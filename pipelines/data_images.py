@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.console import table_console
+from pipelines.console import count_table, table_console
 from pipelines.options import check_parquet, config_option, path_option
 from pipelines.running import run
 from tfrec.config import load_config
@@ -117,12 +117,7 @@ def command(
 
 
 def _print(encoded: "Encoded", model: str) -> None:
-    from rich.table import Table
-
-    table = Table(title=f"Pictures, read by {model}", title_justify="left", show_header=False)
-    table.add_column("what")
-    table.add_column("count", justify="right")
-    for name, count in (
+    counts = (
         ("items", encoded.rows),
         ("  with a vector", encoded.vectors),
         ("  without one", encoded.rows - encoded.vectors),
@@ -130,9 +125,8 @@ def _print(encoded: "Encoded", model: str) -> None:
         ("numbers a vector", encoded.dimension),
         *([("done by an earlier command", encoded.resumed)] if encoded.resumed else []),
         *([("rows that cannot be read", encoded.unreadable)] if encoded.unreadable else []),
-    ):
-        table.add_row(name, f"{count:,}")
-    table_console().print(table)
+    )
+    table_console().print(count_table(f"Pictures, read by {model}", counts))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.console import table_console
+from pipelines.console import count_table, table_console
 from pipelines.options import path_option
 from pipelines.running import run
 from tfrec.config import load_config
@@ -51,12 +51,7 @@ def command(models: Path, items: str, config: Path | None) -> None:
 
 
 def _print(refreshed: "Refreshed") -> None:
-    from rich.table import Table
-
-    table = Table(title="Items", title_justify="left", show_header=False)
-    table.add_column("what")
-    table.add_column("count", justify="right")
-    for name, count in (
+    counts = (
         ("items before", refreshed.items_before),
         ("items after", refreshed.items_after),
         ("rows in the file", refreshed.rows_in),
@@ -66,9 +61,8 @@ def _print(refreshed: "Refreshed") -> None:
         ("  rejected", sum(refreshed.rejected.values())),
         *((f"    {reason}", count) for reason, count in refreshed.rejected.items()),
         ("texts encoded", refreshed.encoded),
-    ):
-        table.add_row(name, f"{count:,}")
-    table_console().print(table)
+    )
+    table_console().print(count_table("Items", counts))
 
 
 if __name__ == "__main__":

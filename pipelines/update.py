@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.console import table_console
+from pipelines.console import count_table, table_console
 from pipelines.following import follow, following_options
 from pipelines.options import path_option
 from pipelines.running import run
@@ -140,24 +140,18 @@ def _print(entry: "Entry") -> None:
 
 
 def _rows(entry: "Entry") -> "Table":
-    from rich.table import Table
-
     batch = entry.batch
-    table = Table(title=f"Batch {entry.generation}", title_justify="left", show_header=False)
-    table.add_column("what")
-    table.add_column("count", justify="right")
-    for name, value in (
-        ("rows", f"{batch['rows_in']:,}"),
-        ("  accepted", f"{batch['accepted']:,}"),
-        ("    of them late", f"{batch['late']:,}"),
-        *((f"  {reason}", f"{count:,}") for reason, count in batch["rejected"].items()),
-        ("new products", f"{batch['items_new']:,}"),
-        ("changed products", f"{batch['items_changed']:,}"),
-        *((f"  {reason}", f"{count:,}") for reason, count in batch["items_rejected"].items()),
+    counts = (
+        ("rows", batch["rows_in"]),
+        ("  accepted", batch["accepted"]),
+        ("    of them late", batch["late"]),
+        *((f"  {reason}", count) for reason, count in batch["rejected"].items()),
+        ("new products", batch["items_new"]),
+        ("changed products", batch["items_changed"]),
+        *((f"  {reason}", count) for reason, count in batch["items_rejected"].items()),
         *((f"{name}, seconds", f"{taken:.1f}") for name, taken in entry.seconds.items()),
-    ):
-        table.add_row(name, value)
-    return table
+    )
+    return count_table(f"Batch {entry.generation}", counts)
 
 
 def _checks(entry: "Entry") -> "Table":
