@@ -13,11 +13,10 @@ from typing import Any
 from tfrec.config import ExperimentConfig
 from tfrec.data.dataset import PreparedDataset
 from tfrec.errors import UserError
-from tfrec.export.bundle import Bundle
 from tfrec.files import is_disk_full, read_json, write_json
-from tfrec.training.run import RunDirectory, config_of_both
 from tfrec.updating.batch import take_in
 from tfrec.updating.batch_record import BatchRecord, content_of, position_of
+from tfrec.updating.beginning import begin, check_settings, settings_of
 from tfrec.updating.generation import Generation
 from tfrec.updating.identity import code_identity
 from tfrec.updating.log import log_of
@@ -81,8 +80,8 @@ def update(
     content = _content(events, items, origin)
     with home.locked():
         if not home.begun:
-            _begin(home, models, run, data, config)
-        settings = _settings(home.config, config)
+            begin(home, models, run, data, config)
+        settings = settings_of(home.config, config)
         finished = None
         if _is_taken_in(home):
             finished = _finish(home, models, settings, on_step)
@@ -93,7 +92,7 @@ def update(
         if known is not None:
             return Updated(known, repeated=True, finished_before=finished)
         dataset = PreparedDataset.open(home.newest_data(ledger))
-        _check_settings(dataset, settings)
+        check_settings(dataset, settings)
         folder = home.generation(len(ledger.entries) + 1)
         try:
             take_in(
@@ -143,8 +142,8 @@ def get_ready(
     models, home = Path(models), UpdateState(state)
     with home.locked():
         if not home.begun:
-            _begin(home, models, run, data, config)
-        settings = _settings(home.config, config)
+            begin(home, models, run, data, config)
+        settings = settings_of(home.config, config)
         return _finish(home, models, settings, on_step) if _is_taken_in(home) else None
 
 
@@ -168,68 +167,6 @@ def _lies_outside(error: UserError) -> bool:
 def _is_taken_in(home: UpdateState) -> bool:
     folder = home.generation(len(home.ledger().entries) + 1)
     return (folder / "batch").is_dir()
-
-
-def _begin(
-    home: UpdateState,
-    models: Path,
-    run: str | Path | None,
-    data: str | Path | None,
-    config: ExperimentConfig | None,
-) -> None:
-    """Writes the ledger before the first update.
-
-    Raises:
-        UserError: if there is no run, or the newest version does not come from it.
-    """
-    if run is None:
-        raise UserError(
-            f"{home.folder} holds no updates yet; name the run that the newest version in {models} "
-            "was exported from with --run"
-        )
-    run = Path(run)
-    first, second = RunDirectory.open(run, "retrieval"), RunDirectory.open(run, "ranking")
-    dataset = PreparedDataset.open(first.dataset_path if data is None else data)
-    first.check_dataset(dataset.path, dataset.checksum)
-    bundle = Bundle.open(models)
-    if bundle.origin["retrieval"]["started"] != first.record["started"]:
-        raise UserError(
-            f"version {bundle.version} in {models} does not come from {run}; name the run that it "
-            "was exported from, or export this one"
-        )
-    settings = _settings(config_of_both(first, second), config)
-    _check_settings(dataset, settings)
-    home.begin(run, dataset.path, bundle.version, settings)
-
-
-def _settings(kept: ExperimentConfig, given: ExperimentConfig | None) -> ExperimentConfig:
-    if given is None:
-        return kept
-    names = ("data", "update", "display", "evaluation", "export")
-    return kept.model_copy(update={name: getattr(given, name) for name in names})
-
-
-def _check_settings(dataset: PreparedDataset, config: ExperimentConfig) -> None:
-    """Refuses what updates cannot go on from.
-
-    Raises:
-        UserError: saying what and why.
-    """
-    if dataset.manifest.timestamps is None or dataset.manifest.config.split != "temporal":
-        raise UserError(
-            f"the data set {dataset.path} is not split by time, so there are no newest days to "
-            "judge an update on; prepare it with timestamps and data.split: temporal"
-        )
-    if config.text.policy != "frozen":
-        raise UserError(
-            f"the text policy {config.text.policy} trains the BERT, which updates leave as it is; "
-            "train with text.policy: frozen"
-        )
-    if list(config.data.context_columns) != dataset.context_columns:
-        raise UserError(
-            f"data.context_columns are {config.data.context_columns}, but the data set "
-            f"{dataset.path} has {dataset.context_columns}; use the configuration that made it"
-        )
 
 
 def _finish(
