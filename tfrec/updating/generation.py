@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,8 +24,8 @@ from tfrec.updating.batch_record import BatchRecord
 from tfrec.updating.contenders import Contender, all_text_vectors
 from tfrec.updating.gate import TRAINED, Verdict, decide
 from tfrec.updating.grown import write_grown
-from tfrec.updating.identity import code_identity
 from tfrec.updating.judging import Judged, judge, milliseconds
+from tfrec.updating.lineage import provenance_of_update
 from tfrec.updating.log import log_of
 from tfrec.updating.publishing import VERSION, publish_generation
 from tfrec.updating.refitting import refit
@@ -230,9 +229,17 @@ class Generation:
             models: the models folder.
             version: the number to publish it under; None for the next one.
         """
-        run = Verdict.of_json(read_json(self.folder / VERDICT)).run
+        verdict = Verdict.of_json(read_json(self.folder / VERDICT))
+        lineage = provenance_of_update(
+            self.dataset,
+            BatchRecord.open(self.folder / "batch"),
+            verdict,
+            generation=self.number,
+            parent_version=self.champion_version,
+            seed=self.training_config.seed,
+        )
         return publish_generation(
-            self.folder, run, models, self.config, self._lineage(), version=version
+            self.folder, verdict.run, models, self.config, lineage, version=version
         )
 
     @cached_property
@@ -296,26 +303,3 @@ class Generation:
             config.seed,
             overwrite=True,
         )
-
-    def _lineage(self) -> dict[str, Any]:
-        manifest = self.dataset.manifest
-        assert manifest.timestamps is not None, "updates go on from logs with times"
-        record = BatchRecord.open(self.folder / "batch")
-        return {
-            "generation": self.number,
-            "parent_version": self.champion_version,
-            "batch": record.to_json(),
-            "data": {
-                "checksum": self.dataset.checksum,
-                "first": manifest.timestamps.first,
-                "last": manifest.timestamps.last,
-                "events": manifest.events.rows_kept,
-                "items": manifest.num_items,
-                "splits": {
-                    name: split.model_dump(mode="json") for name, split in manifest.splits.items()
-                },
-            },
-            "code": code_identity(),
-            "seed": self.training_config.seed,
-            "verdict": read_json(self.folder / VERDICT),
-        }

@@ -12,6 +12,8 @@ from tfrec.export.versions import MODELS, versions_of
 from tfrec.files import read_json
 from tfrec.training.run import CONFIG
 from tfrec.training.transfer import SourceRun
+from tfrec.updating.batch_record import BatchRecord
+from tfrec.updating.gate import Verdict
 from tfrec.updating.identity import code_identity
 from tfrec.updating.state import SERVED, UpdateState
 
@@ -70,6 +72,47 @@ class Lineage:
     def to_json(self) -> dict[str, Any]:
         """Returns plain values."""
         return asdict(self)
+
+
+def provenance_of_update(
+    dataset: PreparedDataset,
+    batch: BatchRecord,
+    verdict: Verdict,
+    *,
+    generation: int,
+    parent_version: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Returns what a version says of the update that made it, as `lineage_of` reads it.
+
+    Args:
+        dataset: the data set with the batch.
+        batch: what was taken in.
+        verdict: the gate's.
+        generation: number of the update.
+        parent_version: the version that it went on from.
+        seed: of the trainings.
+    """
+    manifest = dataset.manifest
+    assert manifest.timestamps is not None, "updates go on from logs with times"
+    return {
+        "generation": generation,
+        "parent_version": parent_version,
+        "batch": batch.to_json(),
+        "data": {
+            "checksum": dataset.checksum,
+            "first": manifest.timestamps.first,
+            "last": manifest.timestamps.last,
+            "events": manifest.events.rows_kept,
+            "items": manifest.num_items,
+            "splits": {
+                name: split.model_dump(mode="json") for name, split in manifest.splits.items()
+            },
+        },
+        "code": code_identity(),
+        "seed": seed,
+        "verdict": verdict.to_json(),
+    }
 
 
 def lineage_of(
