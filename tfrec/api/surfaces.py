@@ -5,32 +5,20 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from tfrec.api.answers import Recommendations
-from tfrec.api.local_models import LocalModels, Outputs
+from tfrec.api.asking import Asking
+from tfrec.api.local_models import Outputs
 from tfrec.api.questions import AskedHistory, HistoryLike
 from tfrec.errors import UserError
 
 Context = Mapping[str, str] | None
 
 
-class SurfaceQuestions:
+class SurfaceQuestions(Asking):
     """Home page, repeat purchases, other categories and campaigns of a recommender.
 
     Every question raises `UserError` if nothing is trained, the run has no such surface, or no item
     of the history is in the catalogue.
     """
-
-    @property
-    def _models(self) -> LocalModels:
-        raise NotImplementedError
-
-    def _read(
-        self,
-        history: HistoryLike,
-        events: Sequence[str] | None,
-        timestamps: Sequence[int] | None,
-        context: Context,
-    ) -> AskedHistory:
-        raise NotImplementedError
 
     def home(
         self,
