@@ -1,17 +1,19 @@
 """Measures how well products are found that nobody bought before the test.
 
     python -m benchmarks.new_items --events EVENTS --items ITEMS --config YAML --out DIR [--tune]
+        [--price 0 --price 0.1 ...]
 
 A tenth of the catalogue is taken out of training, histories and validation. In the test, all items
 compete; hits on the new ones and on the others are counted apart. `--tune` does the same one step
 earlier in time and with other items: settings are chosen there, and the test is looked at once.
+`--price` adds rows of the retrieval model with `cold_start` fitted with that `new_item_price`.
 """
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -30,7 +32,12 @@ from tfrec.evaluation.result import accuracy, summarise
 from tfrec.evaluation.tuning import tune_item_knn, tune_text_knn, tuning_cases
 from tfrec.files import write_json
 
+if TYPE_CHECKING:
+    from tfrec.models.retrieval import RetrievalModel
+    from tfrec.training.loading import TrainedRun
+
 CUTOFFS = [10, 20]
+EVALUATION = EvaluationConfig(repeats="exclude")
 MEAN, LAST = 1.0, 1e-6
 """How much less an event weighs than the one after it: the mean of a history, its last event."""
 
@@ -45,6 +52,7 @@ MEAN, LAST = 1.0, 1e-6
 @click.option("--seed", default=42, show_default=True, help="Seed of both models.")
 @click.option("--tune", is_flag=True, help="One step earlier, for choosing settings.")
 @click.option("--ranking/--no-ranking", default=True, help="Whether to train the second stage.")
+@click.option("--price", "prices", type=float, multiple=True, help="A new_item_price to fit.")
 def main(
     events: str,
     items: str,
@@ -55,6 +63,7 @@ def main(
     seed: int,
     tune: bool,
     ranking: bool,
+    prices: tuple[float, ...],
 ) -> None:
     """Hold items out, train, and measure on new items and old ones."""
     out.mkdir(parents=True, exist_ok=True)
@@ -79,36 +88,57 @@ def main(
     _tfrec("train", "retrieval", *train)
     if ranking:
         _tfrec("train", "ranking", *train)
-    rows = measure(run, set(held_out.new))
+    rows = measure(run, set(held_out.new), prices)
     write_json(out / "new_items_results.json", rows)
     title = f"{config}, item seed {item_seed}, seed {seed}{', tuning' if tune else ''}"
     Console().print(as_table(rows, title))
 
 
-def measure(run: Path, new: set[str]) -> list[dict[str, Any]]:
+def measure(run: Path, new: set[str], prices: Sequence[float] = ()) -> list[dict[str, Any]]:
     """Returns the figures of the run's models and of the baselines, new items and old ones apart.
 
     Args:
         run: the trained run.
         new: ids of the items that were held out.
+        prices: as `retrieval.new_item_price`; the cold start is fitted with each.
     """
-    from tfrec.models.scorers import RetrievalScorer, TwoStageScorer
     from tfrec.training.loading import TrainedRun
 
     trained = TrainedRun.open(run)
-    dataset = trained.dataset
-    config = EvaluationConfig(repeats="exclude")
-    cases = Cases.of(dataset, "test", config)
-    is_new = dataset.items["item_id"].isin(new).to_numpy()[cases.target_item - 1]
-    scorers: list[tuple[str, Scorer]] = [("retrieval", RetrievalScorer(trained.retrieval))]
-    recommender = trained.recommender()
-    if recommender is not None:
-        scorers.append(("retrieval + ranking", TwoStageScorer(recommender, hide_history=True)))
-    scorers += _baselines(dataset, trained.text_vectors, config)
+    cases = Cases.of(trained.dataset, "test", EVALUATION)
+    is_new = trained.dataset.items["item_id"].isin(new).to_numpy()[cases.target_item - 1]
     return [
         {"model": name, **figures(rank(scorer, cases)[0], cases, is_new)}
-        for name, scorer in scorers
+        for name, scorer in _scorers(trained, prices)
     ]
+
+
+def _scorers(trained: "TrainedRun", prices: Sequence[float]) -> Iterator[tuple[str, Scorer]]:
+    """Yields each model when it is asked for: fitting a cold start changes the one before."""
+    from tfrec.models.scorers import RetrievalScorer, TwoStageScorer
+
+    yield "retrieval", RetrievalScorer(trained.retrieval)
+    recommender = trained.recommender()
+    if recommender is not None:
+        yield "retrieval + ranking", TwoStageScorer(recommender, hide_history=True)
+    yield from _baselines(trained.dataset, trained.text_vectors, EVALUATION)
+    for price in prices:
+        _fit_cold_start(trained.retrieval, trained, price)
+        yield f"retrieval, cold start, price {price:g}", RetrievalScorer(trained.retrieval)
+
+
+def _fit_cold_start(model: "RetrievalModel", trained: "TrainedRun", price: float) -> None:
+    from tfrec.towers.cold_start import ColdStart
+    from tfrec.training.cold_start import fit_cold_start
+    from tfrec.training.retrieval_validation import RetrievalValidation
+
+    seed = trained.config.seed
+    settings = {"cold_start": True, "new_item_price": price}
+    model.config = model.config.model_copy(update=settings)
+    model.cold_start = ColdStart(model.spec.num_ids)
+    validation = RetrievalValidation(model, trained.dataset, trained.config.evaluation, seed)
+    fit_cold_start(model, trained.dataset, validation, seed)
+    model.count(trained.dataset.log_before("test"))
 
 
 def _baselines(

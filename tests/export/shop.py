@@ -76,6 +76,7 @@ def shop_config(bert: Path, **sections: dict) -> ExperimentConfig:
             "lstm_layer_norm": True,
             "lstm_first_residual": True,
             "state_attention": 2,
+            "cold_start": True,
         },
         "ranking": {"candidates": 6, "neighbours": 4, "max_history": 8},
         "evaluation": {"repeats": "count", "cutoffs": [5]},
@@ -130,6 +131,9 @@ def _make_retrieval(dataset: PreparedDataset, run: Path, config: ExperimentConfi
         _shake(variable, seed)
     assert model.repeat_bonus is not None
     _shake(model.repeat_bonus.variables[0], 99)
+    assert model.cold_start is not None
+    model.count(dataset.log_before("test"))
+    model.cold_start.fit(share=0.5, pseudo_sales=20.0, decay=0.5, bonus=0.03)
     np.save(directory.path / VECTORS, vectors)
     write_json(directory.path / SPEC, spec.model_dump())
     tf.train.Checkpoint(**model.parts).write(str(directory.path / retrieval_training.WEIGHTS))

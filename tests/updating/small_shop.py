@@ -102,6 +102,7 @@ def make_shop(folder: Path) -> Shop:
         retrieval={
             "memory_neighbours": 4,
             "trend_days": [7],
+            "cold_start": True,
             "repeat_bonus": True,
             "training": {"epochs": 2, "tensorboard": False},
         },

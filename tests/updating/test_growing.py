@@ -13,7 +13,12 @@ from tfrec.updating.growing import grow_weights
 from tfrec.updating.sample import TRAIN, TrainingSample, chosen_shoppers, write_sample
 
 CONFIG = RetrievalConfig(
-    dimension=4, lstm_units=4, repeat_bonus=True, memory_neighbours=2, trend_days=[7]
+    dimension=4,
+    lstm_units=4,
+    repeat_bonus=True,
+    memory_neighbours=2,
+    trend_days=[7],
+    cold_start=True,
 )
 
 

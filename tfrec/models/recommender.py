@@ -12,6 +12,7 @@ from tfrec.models.ranking_features import CandidateFeatures, retrieval_features
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.rerank.display_order import PLACEMENTS, RANKED, DisplayOrder
 from tfrec.rerank.exploration import seeds_of
+from tfrec.towers.cold_start import ColdStart
 from tfrec.towers.histories import History, last_events
 
 NO_VALUE = -1.0
@@ -60,20 +61,31 @@ class Retriever(tf.Module):
     def scores(self, history: History) -> tf.Tensor:
         """Returns float32 `[batch, num_items + 1]`; column 0 has no meaning."""
         recent = last_events(history, self.model.config.max_history)
-        scores = self.index.products(self._query_vectors(recent))
+        queries = self._query_vectors(recent)
+        scores = self.index.products(queries)
         size = tf.constant(self.index.count)
         if self.model.repeat_bonus is not None:
             scores += self.model.repeat_bonus(
                 recent["item"], recent["timestamp"], recent["length"], size
             )
         if self.model.memory is not None:
-            hits = tf.reduce_any(
-                recent["event"][..., tf.newaxis] == self.model.spec.target_event_indices, axis=-1
-            )
-            scores += self.model.memory(recent["item"], hits, size)
+            scores += self.model.memory(recent["item"], self._hits(recent), size)
         if self.model.trend is not None:
             scores += self.model.trend(size)
+        cold_start = self.model.cold_start
+        if cold_start is not None:
+            towards = self._towards_profile(cold_start, recent, queries)
+            scores += self.index.products(towards) * cold_start.weights_of_items(size)
+            scores += cold_start.bonus_of_items(size)
         return self.with_opening(history, scores, tf.range(size))
+
+    def queries_and_ways(
+        self, cold_start: ColdStart, history: History
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns `query_vectors`, and what `cold_start` says of them, `[batch, dimension]`."""
+        recent = last_events(history, self.model.config.max_history)
+        queries = self._query_vectors(recent)
+        return queries, self._towards_profile(cold_start, recent, queries)
 
     def with_opening(self, history: History, scores: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Returns the scores, and those of the opening where there is no history.
@@ -87,6 +99,16 @@ class Retriever(tf.Module):
             return scores
         known = (history["length"] > 0)[:, tf.newaxis]
         return tf.where(known, scores, tf.gather(self.opening, items))
+
+    def _towards_profile(
+        self, cold_start: ColdStart, recent: History, queries: tf.Tensor
+    ) -> tf.Tensor:
+        return cold_start(queries, self.index.rows(recent["item"]), self._hits(recent))
+
+    def _hits(self, recent: History) -> tf.Tensor:
+        """Returns bool `[batch, length]`: events of a target type."""
+        targets = self.model.spec.target_event_indices
+        return tf.reduce_any(recent["event"][..., tf.newaxis] == targets, axis=-1)
 
     def _query_vectors(self, recent: History) -> tf.Tensor:
         vectors, places = self.index.local(recent["item"])

@@ -8,7 +8,7 @@ import tensorflow_recommenders as tfrs
 
 from tfrec.config import RetrievalConfig
 from tfrec.data.cooccurrence import ItemKNNSettings, similarity_in_log
-from tfrec.data.item_counts import log_counts
+from tfrec.data.item_counts import item_counts, log_counts
 from tfrec.data.records import Histories
 from tfrec.models.example_weights import ExampleWeights
 from tfrec.models.examples import Examples, items_of
@@ -19,6 +19,7 @@ from tfrec.models.sampled_loss import SampledLoss
 from tfrec.models.step_vectors import StepVectors
 from tfrec.models.temperature import LearnedTemperature
 from tfrec.towers.catalogue import Catalogue
+from tfrec.towers.cold_start import ColdStart
 from tfrec.towers.id_offsets import IdOffsets
 from tfrec.towers.memory import CooccurrenceMemory
 from tfrec.towers.repeats import RepeatBonus
@@ -72,6 +73,7 @@ class RetrievalModel(tfrs.models.Model):
             if config.trend_days
             else None
         )
+        self.cold_start = ColdStart(spec.num_ids, name="cold_start") if config.cold_start else None
         self.neighbourhood = ItemKNNSettings()
         self.learned_temperature = (
             LearnedTemperature(config.temperature, name="temperature")
@@ -108,6 +110,7 @@ class RetrievalModel(tfrs.models.Model):
             "repeat_bonus": self.repeat_bonus,
             "memory": self.memory,
             "trend": self.trend,
+            "cold_start": self.cold_start,
             "temperature": self.learned_temperature,
             "text_encoder": self.catalogue.text_encoder,
         }
@@ -129,9 +132,9 @@ class RetrievalModel(tfrs.models.Model):
             self.repeat_bonus(one, one, one[0], self.catalogue.num_items + 1)
 
     def count(self, log: Histories) -> None:
-        """Counts the memory and the trend anew.
+        """Counts the memory, the trend and the sales that tell new items anew.
 
-        Both hold what the log says and nothing that was trained, so that a model can know
+        They hold what the log says and nothing that was trained, so that a model can know
         yesterday's sales without training.
 
         Args:
@@ -146,13 +149,18 @@ class RetrievalModel(tfrs.models.Model):
             # To have sold nothing is no failure of what could not be bought.
             never = (sales[:, -1] == 0) & ~self.id_offsets.learned()[:width]
             self.trend.fill(self.id_offsets.lend(sales, never))
+        if self.cold_start is not None:
+            self.cold_start.fill(item_counts(log, width, events))
 
-    def item_vectors(self) -> tf.Tensor:
+    def item_vectors(self, pretended: np.ndarray | None = None) -> tf.Tensor:
         """Returns the unit vectors of all items: `[num_items + 1, dimension]`, row 0 unused.
 
         The id offset of an item that has learned none is the mean of its stand-ins'.
+
+        Args:
+            pretended: bool `[num_items + 1]`, items that are treated as if they had learned none.
         """
-        offsets = tf.constant(self.id_offsets.table())
+        offsets = tf.constant(self.id_offsets.table(pretended))
         return self.item_tower(self.catalogue.all_features(), offsets=offsets)
 
     def query_vectors(

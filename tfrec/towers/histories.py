@@ -49,3 +49,18 @@ def last_events(history: History, max_history: int) -> History:
         name: values if name.startswith(CONTEXT_PREFIX) else tf.where(inside, values, 0)
         for name, values in cut.items()
     } | {"length": kept}
+
+
+def step_weights(hits: tf.Tensor, decay: tf.Tensor | float) -> tf.Tensor:
+    """Returns what each event of a history counts, `decay` times the next one that counts.
+
+    Args:
+        hits: bool `[batch, length]`, the events that count.
+        decay: in (0, 1].
+
+    Returns:
+        float32 `[batch, length]`, 1 for the last hit and 0 for what is none.
+    """
+    hit = tf.cast(hits, tf.float32)
+    steps_back = tf.cumsum(hit, axis=1, reverse=True, exclusive=True)
+    return hit * tf.pow(decay, steps_back)

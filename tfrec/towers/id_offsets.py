@@ -31,13 +31,21 @@ class IdOffsets:
         moved = self._tower.id_offset.numpy().any(axis=1)
         return np.pad(moved, (0, self._catalogue.num_items + 1 - len(moved)))
 
-    def table(self) -> np.ndarray:
+    def table(self, pretended: np.ndarray | None = None) -> np.ndarray:
         """Returns the id offsets of all items: float32 `[num_items + 1, dimension]`, row 0 zero.
 
         Those of items that have learned none are the means of their stand-ins', or zero without
         stand-ins.
+
+        Args:
+            pretended: bool `[num_items + 1]`, items that are treated as if they had learned none;
+                they stand in for nobody.
         """
-        return self.lend(self._own(), ~self.learned())
+        offsets, new = self._own(), ~self.learned()
+        if pretended is not None:
+            offsets[pretended] = 0.0
+            new |= pretended
+        return self.lend(offsets, new)
 
     def lend(self, values: np.ndarray, new: np.ndarray) -> np.ndarray:
         """Fills in what is not known of new items with the weighted means of their stand-ins.

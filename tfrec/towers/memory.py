@@ -6,6 +6,8 @@ import numpy as np
 import scipy.sparse
 import tensorflow as tf
 
+from tfrec.towers.histories import step_weights
+
 
 @tf.keras.utils.register_keras_serializable(package="tfrec")
 class CooccurrenceMemory(tf.keras.layers.Layer):
@@ -81,9 +83,7 @@ class CooccurrenceMemory(tf.keras.layers.Layer):
 
     def _memory(self, items: tf.Tensor, hits: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
         known = tf.logical_and(items > 0, items <= self.num_ids)
-        hit = tf.cast(tf.logical_and(hits, known), tf.float32)
-        steps_back = tf.cumsum(hit, axis=1, reverse=True, exclusive=True)
-        event_weight = hit * tf.pow(self.decay, steps_back)
+        event_weight = step_weights(tf.logical_and(hits, known), self.decay)
         safe = tf.where(known, items, tf.zeros_like(items))
         near = tf.gather(self.similarity, safe) * event_weight[..., tf.newaxis]
         batch = tf.shape(items)[0]

@@ -23,6 +23,7 @@ from tfrec.towers.bert.weights import BertFiles
 from tfrec.towers.catalogue import Catalogue
 from tfrec.towers.features import ItemFeatures
 from tfrec.towers.spec import DataSpec
+from tfrec.training.cold_start import fit_cold_start
 from tfrec.training.counted_parts import add_counted_parts
 from tfrec.training.loop import LAST, TrainingLoop, TrainingSummary
 from tfrec.training.precision import training_precision
@@ -131,6 +132,9 @@ def train_retrieval(
         if model.memory is not None or model.trend is not None:
             best_score = add_counted_parts(model, dataset, config.evaluation, score, run.seed)
             summary = dataclasses.replace(summary, best_score=best_score)
+        if model.cold_start is not None:
+            fit_cold_start(model, dataset, score, run.seed)
+            summary = dataclasses.replace(summary, best_score=score()["ndcg@10"])
         monitor.finished({"valid_ndcg@10": summary.best_score})
     # What follows on the training, and is not validated, may know the validation period.
     model.count(dataset.log_before("test"))

@@ -1,0 +1,227 @@
+"""Fits how items of few sales are found, on items that are pretended to be new."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.data.dataset import PreparedDataset
+from tfrec.data.records import batches_by_length
+from tfrec.evaluation.cases import Cases
+from tfrec.evaluation.metrics import case_of_target, ndcg, target_ranks
+from tfrec.evaluation.tuning import coordinate_search
+from tfrec.models.graphs import OpenGraph
+from tfrec.models.recommender import Retriever
+from tfrec.models.retrieval import RetrievalModel
+from tfrec.progress import progress, write_line
+from tfrec.towers.histories import pad_histories
+from tfrec.training.retrieval_validation import VALIDATION_BATCH, RetrievalValidation
+
+DRAWS = 10
+"""Each draw pretends that another tenth of the items is new."""
+NEW_SHARE = 1 / DRAWS
+"""Share of the targets that are taken to be new items."""
+MOST_PRETENDED = 50_000
+"""Items that are pretended to be new in all draws together; each needs stand-ins."""
+CELLS = 30_000_000
+"""At most so many scores of a kind are held in memory; more shoppers are thinned out."""
+CUTOFF = 10
+
+START = {"share": 0.0, "pseudo_sales": 20.0, "decay": 0.3, "bonus": 0.0}
+OPTIONS = {
+    "share": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6),
+    "pseudo_sales": (5.0, 20.0, 60.0, 200.0),
+    "decay": (0.1, 0.3, 0.5),
+}
+BONUSES = tuple(number / 200 for number in range(1, 61))
+
+
+def fit_cold_start(
+    model: RetrievalModel, dataset: PreparedDataset, validate: RetrievalValidation, seed: int
+) -> None:
+    """Fits `model.cold_start` on validation shoppers, with known items in the part of new ones.
+
+    Every shopper meets a catalogue in which a tenth of the sold items is pretended to be new:
+    without id offset, memory and sales, and with what their stand-ins lend them. For half of the
+    shoppers what they chose is among these items, for the others it is not. A tenth of the NDCG is
+    due to the former; how the profile counts is chosen by the sum. Then the bonus is raised as far
+    as the NDCG of the others loses no more than `new_item_price` of itself. (A profile that counts
+    more finds more new items as well, but at a higher price.)
+
+    The towers have learned from the purchases of items that are only pretended to be new, so that
+    the towers look a little better there than they are on items that are new indeed.
+
+    Args:
+        model: the trained model; it is counted before the validation period.
+        dataset: the prepared data set.
+        validate: has the cases.
+        seed: seed of the draws.
+    """
+    assert model.cold_start is not None, "only a model with the part has something to fit"
+    model.count(dataset.log_before("valid"))
+    # Re-purchases are of items that are not new.
+    pretended = pretend(model, validate.modes[0][1], seed)
+    with progress(description="Cold start", unit="setting") as bar:
+
+        def measure(settings: dict[str, Any]) -> float:
+            bar.update(1)
+            old, new = pretended.ndcg(**settings)
+            return (1 - NEW_SHARE) * old + NEW_SHARE * new
+
+        best = coordinate_search(measure, START, OPTIONS)
+        least = (1 - model.config.new_item_price) * pretended.ndcg(**best)[0]
+        for bonus in BONUSES if model.config.new_item_price else ():
+            bar.update(1)
+            if pretended.ndcg(**{**best, "bonus": bonus})[0] < least:
+                break
+            best["bonus"] = bonus
+    before, after = pretended.ndcg(**START), pretended.ndcg(**best)
+    model.cold_start.fit(**best)
+    told = ", ".join(f"{name} {value:g}" for name, value in best.items())
+    write_line(
+        f"Cold start: {told}; NDCG@{CUTOFF} of items pretended to be new "
+        f"{before[1]:.4f} -> {after[1]:.4f}, of the others {before[0]:.4f} -> {after[0]:.4f}"
+    )
+
+
+@dataclass(frozen=True)
+class PretendedCases:
+    """Validation cases in which some items are pretended to be new.
+
+    Attributes:
+        scores: float32 `[cases, num_items + 1]`, without the part to be fitted; minus infinity for
+            what is never shown.
+        towards: products of the way from query to profile with every item, float32
+            `[cases, num_items + 1]`, by the decay of the profile.
+        sales: float `[num_items + 1]`.
+        pretended: bool `[cases, num_items + 1]`, items that are new in a case.
+        target_offsets: int64 `[cases + 1]`.
+        target_item: int `[num_targets]`.
+    """
+
+    scores: np.ndarray
+    towards: dict[float, np.ndarray]
+    sales: np.ndarray
+    pretended: np.ndarray
+    target_offsets: np.ndarray
+    target_item: np.ndarray
+
+    def ndcg(
+        self, share: float, pseudo_sales: float, decay: float, bonus: float
+    ) -> tuple[float, float]:
+        """Returns the mean NDCG of targets that are not new, and of those that are.
+
+        Args: those of `ColdStart.fit`.
+        """
+        weight = np.where(self.pretended, 1.0, pseudo_sales / (pseudo_sales + self.sales))
+        scores = (share * weight).astype(np.float32)
+        if share:
+            scores *= self.towards[decay]
+        scores += self.scores
+        scores += np.where(self.pretended, bonus, bonus * 0.5**self.sales).astype(np.float32)
+        ranks = target_ranks(scores, self.target_offsets, self.target_item)
+        owner = case_of_target(self.target_offsets)
+        new = self.pretended[owner, self.target_item]
+        return _mean_ndcg(ranks[~new], owner[~new]), _mean_ndcg(ranks[new], owner[new])
+
+
+def pretend(model: RetrievalModel, cases: Cases, seed: int) -> PretendedCases:
+    """Scores cases in which some items are pretended to be new.
+
+    Args:
+        model: the trained model, counted before the cases.
+        cases: without re-purchases; thinned out where they are too many.
+        seed: seed of the draws.
+    """
+    cold_start = model.cold_start
+    assert cold_start is not None, "only a model with the part can ask for the profiles"
+    most = max(1, CELLS // cases.num_items)
+    if len(cases) > most:
+        cases = cases.select(np.linspace(0, len(cases) - 1, most).astype(np.int64))
+    random = np.random.default_rng(seed)
+    sales = np.pad(cold_start.sales.numpy(), (0, cases.num_items - cold_start.num_ids))
+    draw_of_item = _draws(sales, random)
+    draw = _draws_of_cases(cases, draw_of_item, random)
+    pretended = draw_of_item == draw[:, np.newaxis]
+    vectors, as_new, trend = _as_if_new(model, draw_of_item)
+    cold_start.fit(**START)
+    retriever = Retriever(model)
+    scores = _by_batch(OpenGraph(retriever.scores), model, cases)[0]
+    graph = OpenGraph(partial(retriever.queries_and_ways, cold_start))
+    queries, _ = _by_batch(graph, model, cases)
+    scores = np.where(pretended, queries @ as_new.T + trend, scores)
+    histories = cases.histories
+    scores[histories.owner, histories.item] = -np.inf
+    scores[:, 0] = -np.inf
+    towards = {}
+    for decay in OPTIONS["decay"]:
+        cold_start.fit(**{**START, "decay": decay})
+        _, way = _by_batch(graph, model, cases)
+        towards[decay] = np.where(pretended, way @ as_new.T, way @ vectors.T)
+    return PretendedCases(
+        scores, towards, sales, pretended, cases.target_offsets, cases.target_item
+    )
+
+
+def _draws(sales: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Returns int `[num_items + 1]`: the draw in which a sold item is pretended new; -1: none."""
+    draw = np.full(len(sales), -1)
+    some = random.permutation(np.flatnonzero(sales[1:]) + 1)[:MOST_PRETENDED]
+    draw[some] = np.arange(len(some)) % DRAWS
+    return draw
+
+
+def _draws_of_cases(
+    cases: Cases, draw_of_item: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    """Returns int `[cases]`: for half of the cases the draw of a target, for the others not."""
+    draw = random.integers(0, DRAWS, len(cases))
+    first = draw_of_item[cases.target_item[cases.target_offsets[:-1]]]
+    half = random.permutation(len(cases)) < len(cases) // 2
+    elsewhere = (first + random.integers(1, DRAWS, len(cases))) % DRAWS
+    return np.where(first < 0, draw, np.where(half, first, elsewhere))
+
+
+def _as_if_new(
+    model: RetrievalModel, draw_of_item: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the vectors of all items, the same as if each were new, and its lent trend.
+
+    Returns:
+        Twice float32 `[num_items + 1, dimension]`, and float32 `[num_items + 1]`.
+    """
+    vectors = tf.cast(model.item_vectors(), tf.float32).numpy()
+    as_new, trend = vectors.copy(), np.zeros(len(vectors), np.float32)
+    for number in progress(range(DRAWS), description="Items as if new", unit="draw"):
+        some = draw_of_item == number
+        as_new[some] = tf.cast(model.item_vectors(some), tf.float32).numpy()[some]
+        if model.trend is not None:
+            sales = model.trend.log_sales.numpy().copy()
+            sales[some[: len(sales)]] = 0.0
+            lent = model.id_offsets.lend(sales, some | ~model.id_offsets.learned())
+            bias = lent @ model.trend.weights_of_windows.numpy()
+            trend[: len(bias)] += np.where(some[: len(bias)], bias, 0.0)
+    return vectors, as_new, trend
+
+
+def _by_batch(graph: OpenGraph, model: RetrievalModel, cases: Cases) -> list[np.ndarray]:
+    """Returns what a graph says of every case's history, in the order of the cases."""
+    found: list[np.ndarray] = []
+    batches = batches_by_length(cases.histories.lengths, VALIDATION_BATCH)
+    for rows in progress(batches, description="Scores as if new", unit="batch"):
+        history = pad_histories(cases.histories.select(rows), model.config.max_history)
+        for place, part in enumerate(tf.nest.flatten(graph(history))):
+            if place == len(found):
+                found.append(np.empty((len(cases), part.shape[1]), np.float32))
+            found[place][rows] = part.numpy()
+    return found
+
+
+def _mean_ndcg(ranks: np.ndarray, owner: np.ndarray) -> float:
+    """Returns the mean over shoppers of some of their targets, or 0 where there are none."""
+    if not len(ranks):
+        return 0.0
+    _, sizes = np.unique(owner, return_counts=True)
+    return float(ndcg(ranks, np.concatenate([[0], np.cumsum(sizes)]), CUTOFF).mean())
