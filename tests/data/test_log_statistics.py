@@ -30,7 +30,7 @@ def column(statistics, name):
 
 
 def neighbours_of(statistics, item):
-    pairs = zip(statistics.neighbours[item].tolist(), statistics.similarity[item], strict=True)
+    pairs = zip(*(table[item].tolist() for table in statistics.neighbours), strict=True)
     return {other: pytest.approx(float(cosine)) for other, cosine in pairs if other}
 
 
@@ -38,13 +38,13 @@ def test_neighbours_are_by_cosine_over_shoppers():
     # Item 1: shoppers A, B, C. Item 2: A, B. Item 3: C. Item 4: D, alone. A has item 1 twice.
     dataset = make_dataset([[1, 2, 1], [2, 1], [3, 1], [4]], 5)
     found = LogStatistics.build(dataset, 3)
-    assert found.neighbours.shape == found.similarity.shape == (6, 3)
+    assert found.neighbours.items.shape == found.neighbours.weights.shape == (6, 3)
     assert neighbours_of(found, 1) == {2: 2 / np.sqrt(6), 3: 1 / np.sqrt(3)}
     assert neighbours_of(found, 2) == {1: 2 / np.sqrt(6)}
     assert neighbours_of(found, 3) == {1: 1 / np.sqrt(3)}
     assert neighbours_of(found, 4) == neighbours_of(found, 5) == neighbours_of(found, 0) == {}
     # No neighbour, no similarity.
-    assert not found.similarity[found.neighbours == 0].any()
+    assert not found.neighbours.weights[found.neighbours.items == 0].any()
 
 
 def test_only_the_nearest_neighbours_are_kept():
@@ -86,7 +86,7 @@ def test_a_log_without_time_or_returns():
 
 def test_an_empty_log():
     found = LogStatistics.build(make_dataset([[], []], 2), 2)
-    assert not found.items.any() and not found.neighbours.any()
+    assert not found.items.any() and not found.neighbours.items.any()
 
 
 def test_an_item_without_any_event_counts_as_a_typical_one():
@@ -103,8 +103,11 @@ def test_saved_statistics_come_back(tmp_path):
     built = LogStatistics.build(dataset, 2)
     built.save(tmp_path / "statistics.npz")
     loaded = LogStatistics.load(tmp_path / "statistics.npz", 3)
-    for name in ("neighbours", "similarity", "items"):
-        np.testing.assert_array_equal(getattr(loaded, name), getattr(built, name))
+    for name in ("neighbours", "predecessors"):
+        for found, expected in zip(getattr(loaded, name), getattr(built, name), strict=True):
+            assert found.any()
+            np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(loaded.items, built.items)
 
 
 def test_new_items_count_as_typical_ones_with_the_usual_return_rate(tmp_path):
@@ -112,7 +115,9 @@ def test_new_items_count_as_typical_ones_with_the_usual_return_rate(tmp_path):
     built.save(tmp_path / "statistics.npz")
     loaded = LogStatistics.load(tmp_path / "statistics.npz", 6)
     np.testing.assert_array_equal(loaded.items[:5], built.items)
-    assert loaded.neighbours[5:].tolist() == [[0, 0], [0, 0]]
+    for links in (loaded.neighbours, loaded.predecessors):
+        assert links.items[5:].tolist() == [[0, 0], [0, 0]]
+        assert links.weights[5:].tolist() == [[0, 0], [0, 0]]
     rate = ITEM_STATISTICS.index("return_rate")
     np.testing.assert_allclose(loaded.items[5:, rate], built.items[1:, rate].mean(), rtol=1e-6)
     # Item 4 was never had, so it is no measure of what is typical.

@@ -3,25 +3,24 @@
 import numpy as np
 import pytest
 
-from tfrec.data.log_statistics import ITEM_STATISTICS, LogStatistics
+from tfrec.data.item_links import ItemLinks
 from tfrec.models.borrowed_neighbours import with_borrowed
 
 
-def statistics() -> LogStatistics:
+def links() -> ItemLinks:
     """Items 1 and 2 are neighbours, and 2 and 3; nobody had items 4 and 5."""
-    return LogStatistics(
-        neighbours=np.array([[0, 0], [2, 0], [1, 3], [2, 0], [0, 0], [0, 0]], np.int32),
-        similarity=np.array([[0, 0], [0.5, 0], [0.5, 0.2], [0.2, 0], [0, 0], [0, 0]], np.float32),
-        items=np.zeros((6, len(ITEM_STATISTICS)), np.float32),
+    return ItemLinks(
+        np.array([[0, 0], [2, 0], [1, 3], [2, 0], [0, 0], [0, 0]], np.int32),
+        np.array([[0, 0], [0.5, 0], [0.5, 0.2], [0.2, 0], [0, 0], [0, 0]], np.float32),
     )
 
 
 def test_worked_by_hand():
     # Item 4 reads as items 1 and 3 do, and item 2 is far; item 5 has no text.
     text = np.array([[0, 0], [1, 0], [-1, 0], [1, 0], [1, 0], [0, 0]], np.float32)
-    neighbours, similarity = with_borrowed(statistics(), text)
-    np.testing.assert_array_equal(neighbours[:4], statistics().neighbours[:4])
-    np.testing.assert_array_equal(similarity[:4], statistics().similarity[:4])
+    neighbours, similarity = with_borrowed(links(), text)
+    np.testing.assert_array_equal(neighbours[:4], links().items[:4])
+    np.testing.assert_array_equal(similarity[:4], links().weights[:4])
     # Halves: item 2 as the neighbour of both, item 1 by itself, item 3 by itself (too little).
     assert neighbours[4].tolist() == [2, 1]
     assert similarity[4].tolist() == pytest.approx([0.5 * 0.5 + 0.5 * 0.2, 0.5 * 0.5], rel=1e-4)
@@ -29,6 +28,6 @@ def test_worked_by_hand():
 
 
 def test_what_is_given_stays_as_it_was():
-    given = statistics()
+    given = links()
     with_borrowed(given, np.eye(6, dtype=np.float32))
-    np.testing.assert_array_equal(given.neighbours, statistics().neighbours)
+    np.testing.assert_array_equal(given.items, links().items)

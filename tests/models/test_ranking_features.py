@@ -5,20 +5,29 @@ import pytest
 import tensorflow as tf
 
 from tests.models.small_model import BRAND, five_items
+from tfrec.data.item_links import ItemLinks
 from tfrec.data.log_statistics import ITEM_STATISTICS, LogStatistics
+from tfrec.models.alike_links import alike_links
+from tfrec.models.borrowed_neighbours import with_borrowed
 from tfrec.models.ranking_features import CandidateFeatures, retrieval_features
 from tfrec.towers.catalogue import Catalogue
 
 DAY = 86_400
 START = 1_700_000_000
-NEIGHBOURS = np.array([[0, 0], [2, 3], [1, 0], [1, 2], [5, 1], [0, 0]], np.int32)
-SIMILARITY = np.array([[0, 0], [0.5, 0.2], [0.5, 0], [0.5, 0.25], [0.9, 0.1], [0, 0]], "f4")
+NEIGHBOURS = ItemLinks(
+    np.array([[0, 0], [2, 3], [1, 0], [1, 2], [5, 1], [0, 0]], np.int32),
+    np.array([[0, 0], [0.5, 0.2], [0.5, 0], [0.5, 0.25], [0.9, 0.1], [0, 0]], "f4"),
+)
+PREDECESSORS = ItemLinks(
+    np.array([[0, 0], [2, 0], [3, 0], [1, 2], [5, 0], [0, 0]], np.int32),
+    np.array([[0, 0], [4, 0], [1, 0], [2, 0.5], [3, 0], [0, 0]], "f4"),
+)
 
 
 @pytest.fixture(scope="module")
 def features():
     statistics = np.arange(6 * len(ITEM_STATISTICS), dtype=np.float32).reshape(6, -1)
-    log = LogStatistics(NEIGHBOURS, SIMILARITY, statistics)
+    log = LogStatistics(NEIGHBOURS, PREDECESSORS, statistics)
     return CandidateFeatures(Catalogue(five_items()), log, target_events=[1], return_event=2)
 
 
@@ -51,6 +60,7 @@ def test_own_weights(features):
     np.testing.assert_allclose(np.expm1(found["own_hits"]), [2, 1, 0], rtol=1e-5)
     np.testing.assert_allclose(np.expm1(found["own_steps"]), [1.49, 0.7, 0], rtol=1e-5)
     np.testing.assert_allclose(np.expm1(found["own_days"]), [0.75, 0.25, 0], rtol=1e-5)
+    np.testing.assert_allclose(np.expm1(found["own_last"]), [1, 0, 0], rtol=1e-5)
     np.testing.assert_allclose(np.expm1(found["own_returns"]), [0, 1, 0], rtol=1e-5)
 
 
@@ -64,9 +74,34 @@ def test_neighbour_weights(features):
     np.testing.assert_allclose(
         np.expm1(found["neighbour_days"]), [0.5 * 0.75 + 0.25 * 0.25, 0.075], rtol=1e-5
     )
+    np.testing.assert_allclose(np.expm1(found["neighbour_last"]), [0.5, 0.1], rtol=1e-5)
     np.testing.assert_allclose(np.expm1(found["neighbour_returns"]), [0.25, 0], atol=1e-6)
     np.testing.assert_allclose(found["neighbour_share_hits"], [1.25 / 3, 0.2 / 3], rtol=1e-5)
     np.testing.assert_allclose(found["neighbour_share_days"], [0.4375, 0.075], rtol=1e-5)
+    np.testing.assert_allclose(found["neighbour_share_last"], [0.5, 0.1], rtol=1e-5)
+
+
+def test_what_follows_the_history(features):
+    found = describe(features, [3, 1, 4], shopper())
+    # Item 3 came after 1 (2) and 2 (0.5), item 1 after 2 (4), item 4 after 5, which nobody had.
+    np.testing.assert_allclose(
+        np.expm1(found["follower_steps"]), [2 * 1.49 + 0.5 * 0.7, 4 * 0.7, 0], atol=1e-5
+    )
+    np.testing.assert_allclose(np.expm1(found["follower_last"]), [2, 0, 0], atol=1e-5)
+
+
+def test_what_is_described_alike(features):
+    found = describe(features, [3, 4], shopper())
+    text = features.text.numpy()
+    alike, of_alike = alike_links(with_borrowed(NEIGHBOURS, text), text)
+    weights = {"steps": [0, 1.49, 0.7, 0, 0, 0], "last": [0, 1, 0, 0, 0, 0]}
+    for name, links in (("alike", alike), ("of_alike", of_alike)):
+        for weighting, weight in weights.items():
+            expected = (links.matrix() @ np.array(weight))[[3, 4]]
+            assert expected.any()
+            np.testing.assert_allclose(
+                np.expm1(found[f"{name}_{weighting}"]), expected, rtol=1e-4, atol=1e-6
+            )
 
 
 def test_text_similarity(features):
@@ -74,7 +109,12 @@ def test_text_similarity(features):
     text = five_items().text
     centred = text[1:] - text[1:].mean(axis=0)
     unit = centred / np.linalg.norm(centred, axis=1, keepdims=True)
-    for name, weights in (("hits", [2, 1]), ("steps", [1.49, 0.7]), ("days", [0.75, 0.25])):
+    for name, weights in {
+        "hits": [2, 1],
+        "steps": [1.49, 0.7],
+        "days": [0.75, 0.25],
+        "last": [1, 0],
+    }.items():
         profile = np.array(weights) @ unit[:2]
         expected = unit[[2, 4]] @ profile / np.linalg.norm(profile)
         np.testing.assert_allclose(found[f"text_{name}"], expected, atol=1e-5)
@@ -137,7 +177,7 @@ def test_an_empty_history(features, length):
 
 
 def test_a_log_without_time_or_returns():
-    log = LogStatistics(NEIGHBOURS, SIMILARITY, np.zeros((6, len(ITEM_STATISTICS)), np.float32))
+    log = LogStatistics(NEIGHBOURS, PREDECESSORS, np.zeros((6, len(ITEM_STATISTICS)), np.float32))
     made = CandidateFeatures(Catalogue(five_items()), log, target_events=[1], return_event=None)
     history = shopper() | {"timestamps": tf.zeros([1, 4], tf.int64)}
     found = describe(made, [1, 2], history)

@@ -9,6 +9,7 @@ from tests.evaluation.small_shop import make_histories
 from tests.models.small_model import COUNTRY, NUM_ITEMS, randomise, retrieval_model
 from tfrec.config import RankingConfig, SurfaceConfig
 from tfrec.config.display import PinnedProduct
+from tfrec.data.item_links import ItemLinks
 from tfrec.data.log_statistics import ITEM_STATISTICS, LogStatistics
 from tfrec.models.recommender import Recommender, Retriever
 from tfrec.models.scorers import RetrievalScorer, TwoStageScorer
@@ -22,8 +23,12 @@ def make_recommender(candidates=3, **ranking):
     randomise(retrieval)
     random = np.random.default_rng(5)
     statistics = LogStatistics(
-        random.integers(0, 6, (6, 2)).astype(np.int32),
-        random.random((6, 2), np.float32),
+        ItemLinks(
+            random.integers(0, 6, (6, 2)).astype(np.int32), random.random((6, 2), np.float32)
+        ),
+        ItemLinks(
+            random.integers(0, 6, (6, 2)).astype(np.int32), random.random((6, 2), np.float32)
+        ),
         random.random((6, len(ITEM_STATISTICS)), np.float32),
     )
     config = RankingConfig(candidates=max(candidates, 2), **ranking)

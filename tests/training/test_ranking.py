@@ -1,6 +1,7 @@
 """The ranking model learns from the retrieval model's candidates, and its chances hold."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -308,6 +309,16 @@ def test_training_goes_on_with_the_lists_that_were_made(
     record.write_text(json.dumps(json.loads(record.read_text()) | {"retrieval": "another"}))
     with pytest.raises(AssertionError, match="the lists are there"):
         train_ranking(dataset, trained.retrieval, run(), config)
+
+
+def test_features_of_another_version_are_named(planted_run, trained, tmp_path):
+    folder = tmp_path / "ranking"
+    shutil.copytree(planted_run.path / "ranking", folder)
+    record = folder / "features.json"
+    spec = json.loads(record.read_text())
+    record.write_text(json.dumps(spec | {"features": spec["features"][:-1]}))
+    with pytest.raises(UserError, match="reads other features than this version of tfrec"):
+        load_ranker(folder, trained.retrieval, RankingConfig())
 
 
 @pytest.mark.parametrize("share", [1e-9, 0.999999])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from tfrec.data.item_links import ItemLinks, largest
 from tfrec.data.records import Histories
 
 BLOCK = 1024
@@ -167,7 +168,7 @@ def similarity_in_log(
     return item_similarity(common, settings)
 
 
-def neighbour_table(chosen: sparse.csr_matrix, count: int) -> tuple[np.ndarray, np.ndarray]:
+def neighbour_table(chosen: sparse.csr_matrix, count: int) -> ItemLinks:
     """Returns the nearest items of every item by plain cosine, in the memory of a table.
 
     Args:
@@ -176,8 +177,7 @@ def neighbour_table(chosen: sparse.csr_matrix, count: int) -> tuple[np.ndarray, 
             index.
 
     Returns:
-        int32 `[num_columns, count]`, 0 where an item has fewer, and float32 of the same shape,
-        their cosines.
+        The nearest items with their cosines as weights.
     """
     binary = _binary(chosen).tocsc()
     norms = np.sqrt(np.asarray(binary.sum(axis=0)).ravel())
@@ -192,7 +192,7 @@ def neighbour_table(chosen: sparse.csr_matrix, count: int) -> tuple[np.ndarray, 
             places = _neighbour_places(similarity, item - start, item, count)
             items[item, : len(places)] = similarity.indices[places]
             cosines[item, : len(places)] = similarity.data[places]
-    return items, cosines
+    return ItemLinks(items, cosines)
 
 
 def _binary(chosen: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -215,16 +215,4 @@ def _neighbour_places(similarity: sparse.csr_matrix, row: int, item: int, count:
     """Returns where in `similarity.data` the nearest items of `item`, which has `row`, are."""
     start, stop = similarity.indptr[row], similarity.indptr[row + 1]
     others = start + np.flatnonzero(similarity.indices[start:stop] != item)
-    return others[_largest(similarity.data[others], count)]
-
-
-def _largest(values: np.ndarray, count: int) -> np.ndarray:
-    """Returns the positions of the `count` largest values, ties going to the lower position."""
-    if len(values) <= count:
-        return np.arange(len(values))
-    if count == 0:
-        return np.zeros(0, dtype=np.int64)
-    threshold = -np.partition(-values, count - 1)[count - 1]
-    above = np.flatnonzero(values > threshold)
-    tied = np.flatnonzero(values == threshold)[: count - len(above)]
-    return np.concatenate([above, tied])
+    return others[largest(similarity.data[others], count)]

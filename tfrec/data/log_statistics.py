@@ -1,4 +1,4 @@
-"""Statistics of the training log that the ranking model reads: co-occurrence and item counts."""
+"""Statistics of the training log that the ranking model reads: what goes with what, and counts."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,9 @@ import numpy as np
 from tfrec.data.cooccurrence import history_matrix, neighbour_table
 from tfrec.data.dataset import PreparedDataset
 from tfrec.data.item_counts import SECONDS_PER_DAY, item_counts
+from tfrec.data.item_links import ItemLinks
 from tfrec.data.records import Histories
+from tfrec.data.succession import predecessors
 from tfrec.files import atomic_file
 
 RECENT_DAYS = 30
@@ -21,14 +23,13 @@ class LogStatistics:
     """What the training log says of items, with one row an item; row 0 is padding.
 
     Attributes:
-        neighbours: int32 `[num_items + 1, count]`, the items most often had by the same shoppers;
-            0 where there are fewer.
-        similarity: float32 `[num_items + 1, count]`, their cosine.
+        neighbours: of every item those most often had by the same shoppers, with their cosines.
+        predecessors: of every item those that shoppers had shortly before it, with their counts.
         items: float32 `[num_items + 1, len(ITEM_STATISTICS)]`.
     """
 
-    neighbours: np.ndarray
-    similarity: np.ndarray
+    neighbours: ItemLinks
+    predecessors: ItemLinks
     items: np.ndarray
 
     @classmethod
@@ -39,7 +40,7 @@ class LogStatistics:
 
         Args:
             dataset: the prepared data set.
-            neighbours: how many neighbours to keep of each item.
+            neighbours: how many neighbours, and predecessors, to keep of each item.
             before: the split, `valid` or `test`, that the log ends before.
         """
         return cls.of(dataset.log_before(before), dataset, neighbours)
@@ -47,28 +48,38 @@ class LogStatistics:
     @classmethod
     def of(cls, histories: Histories, dataset: PreparedDataset, neighbours: int) -> "LogStatistics":
         """Computes the statistics of a given log over a data set's items; see `build`."""
-        targets = dataset.target_event_indices
-        chosen = history_matrix(histories, dataset.num_items + 1, events=targets)
-        return cls(*neighbour_table(chosen, neighbours), _item_statistics(histories, dataset))
+        size, targets = dataset.num_items + 1, dataset.target_event_indices
+        return cls(
+            neighbour_table(history_matrix(histories, size, events=targets), neighbours),
+            predecessors(histories, size, targets, neighbours),
+            _item_statistics(histories, dataset),
+        )
 
     def save(self, path: Path) -> None:
         """Writes the arrays to the file `path`, atomically."""
         with atomic_file(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(
-                file, neighbours=self.neighbours, similarity=self.similarity, items=self.items
+                file,
+                neighbours=self.neighbours.items,
+                similarity=self.neighbours.weights,
+                predecessors=self.predecessors.items,
+                succession=self.predecessors.weights,
+                items=self.items,
             )
 
     @classmethod
     def load(cls, path: Path, num_items: int) -> "LogStatistics":
         """Reads what `save` wrote; items beyond those of the training log count as typical ones."""
         with np.load(path) as arrays:
-            loaded = {name: arrays[name] for name in ("neighbours", "similarity", "items")}
-        added = num_items + 1 - len(loaded["items"])
-        typical = _typical_item(loaded["items"][1:])
+            neighbours = ItemLinks(arrays["neighbours"], arrays["similarity"])
+            before = ItemLinks(arrays["predecessors"], arrays["succession"])
+            items = arrays["items"]
+        added = num_items + 1 - len(items)
+        typical = _typical_item(items[1:])
         return cls(
-            np.pad(loaded["neighbours"], [(0, added), (0, 0)]),
-            np.pad(loaded["similarity"], [(0, added), (0, 0)]),
-            np.concatenate([loaded["items"], np.repeat(typical, added, axis=0)]),
+            neighbours.with_items(added),
+            before.with_items(added),
+            np.concatenate([items, np.repeat(typical, added, axis=0)]),
         )
 
 

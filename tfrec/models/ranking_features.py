@@ -1,15 +1,27 @@
 """Features of a (shopper, candidate) pair, computed inside the graph."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import tensorflow as tf
 
 from tfrec.data.item_counts import SECONDS_PER_DAY
+from tfrec.data.item_links import ItemLinks
 from tfrec.data.log_statistics import ITEM_STATISTICS, LogStatistics
+from tfrec.models.alike_links import alike_links
 from tfrec.models.borrowed_neighbours import with_borrowed
 from tfrec.towers.catalogue import Catalogue
 
 STEP_DECAY = 0.7
 HALF_LIFE_DAYS = 30.0
+WEIGHTINGS = ("hits", "steps", "days", "last", "returns")
+"""How a history's events count: every hit alike, fading by step, fading by day, the last hit alone,
+and returns."""
+HITS = WEIGHTINGS[:-1]
+RECENT = ("steps", "last")
+LINKS = {"neighbour": WEIGHTINGS, "follower": RECENT, "alike": RECENT, "of_alike": RECENT}
+"""How the items of a history speak for others (see `CandidateFeatures`), in which weightings."""
+PLACES = {link: [WEIGHTINGS.index(name) for name in names] for link, names in LINKS.items()}
 RETRIEVAL_FEATURES = ("retrieval_score", "retrieval_log_probability", "retrieval_gap_to_best")
 
 
@@ -34,13 +46,54 @@ def retrieval_features(scores: tf.Tensor, candidates: tf.Tensor, temperature: fl
     return tf.stack([own, own / temperature - partition, own - best], axis=-1)
 
 
+def links_of(statistics: LogStatistics, text: np.ndarray) -> dict[str, ItemLinks]:
+    """Returns the tables of `LINKS`.
+
+    Args:
+        statistics: of the log.
+        text: float32 `[num_items + 1, text_dimension]`, unit vectors of the items' texts, or zeros.
+    """
+    neighbours = with_borrowed(statistics.neighbours, text)
+    alike, of_alike = alike_links(neighbours, text)
+    tables = (neighbours, statistics.predecessors, alike, of_alike)
+    return dict(zip(LINKS, tables, strict=True))
+
+
+def feature_names(category_columns: Iterable[str]) -> list[str]:
+    """Returns the names of a candidate's features, in their order.
+
+    Args:
+        category_columns: the catalogue's columns of categories.
+    """
+    return [
+        *RETRIEVAL_FEATURES,
+        *[f"own_{name}" for name in WEIGHTINGS],
+        *[f"{link}_{name}" for link, weightings in LINKS.items() for name in weightings],
+        *[f"neighbour_share_{name}" for name in HITS],
+        *[f"text_{name}" for name in HITS],
+        "log_price",
+        "price_known",
+        "price_gap",
+        *[f"category_{column}" for column in category_columns],
+        *ITEM_STATISTICS,
+        "history_log_length",
+        "history_repeat_share",
+        "history_return_share",
+    ]
+
+
 class CandidateFeatures(tf.Module):
     """Describes candidates by what a shopper did and by what the log says of them.
 
-    Four weightings of the history (every hit alike, fading by step, fading by day, returns) are
-    laid out over the catalogue once a request; a candidate then reads its own weight (has the
-    shopper had it, how lately), the weight of its co-occurrence neighbours (the ItemKNN score
-    under that weighting) and that of its categories.
+    The history is laid out over the catalogue once a request, in every weighting of `WEIGHTINGS`;
+    a candidate then reads its own weight (has the shopper had it, how lately), that of its
+    categories, and that of the items it is linked to:
+
+    - `neighbour`: those had by the same shoppers, by cosine (the ItemKNN score),
+    - `follower`: those that shoppers had shortly before it, by count (a first-order Markov chain
+      with gaps; Rendle et al., WWW 2010, factorise its like),
+    - `alike`: those had by the same shoppers as the items that are described like it,
+    - `of_alike`: those that are described like its neighbours.
 
     Args:
         catalogue: features of all items.
@@ -65,9 +118,13 @@ class CandidateFeatures(tf.Module):
         centred = np.divide(centred, norms, out=np.zeros_like(centred), where=norms > 1e-6)
         centred[0] = 0.0
         self.text = tf.Variable(centred, trainable=False)
-        neighbours, similarity = with_borrowed(statistics, centred)
-        self.neighbours = tf.Variable(neighbours, trainable=False)
-        self.similarity = tf.Variable(similarity, trainable=False)
+        self._links = {
+            name: (
+                tf.Variable(links.items, trainable=False, name=f"{name}_items"),
+                tf.Variable(links.weights, trainable=False, name=f"{name}_weights"),
+            )
+            for name, links in links_of(statistics, centred).items()
+        }
         price = catalogue.price.numpy()
         known = np.isfinite(price)
         log_price = np.where(known, np.log1p(np.where(known, np.maximum(price, 0), 0)), 0)
@@ -81,30 +138,15 @@ class CandidateFeatures(tf.Module):
 
     def fill(self, statistics: LogStatistics) -> None:
         """Takes over other statistics of the same items."""
-        neighbours, similarity = with_borrowed(statistics, self.text.numpy())
-        self.neighbours.assign(neighbours)
-        self.similarity.assign(similarity)
+        for name, links in links_of(statistics, self.text.numpy()).items():
+            for variable, values in zip(self._links[name], links, strict=True):
+                variable.assign(values)
         self.item_statistics.assign(statistics.items)
 
     @property
     def names(self) -> list[str]:
         """The names of the features, in the order of the last axis."""
-        weightings = ["hits", "steps", "days", "returns"]
-        return [
-            *RETRIEVAL_FEATURES,
-            *[f"own_{name}" for name in weightings],
-            *[f"neighbour_{name}" for name in weightings],
-            *[f"neighbour_share_{name}" for name in weightings[:3]],
-            *[f"text_{name}" for name in weightings[:3]],
-            "log_price",
-            "price_known",
-            "price_gap",
-            *[f"category_{column}" for column in self._category_sizes],
-            *ITEM_STATISTICS,
-            "history_log_length",
-            "history_repeat_share",
-            "history_return_share",
-        ]
+        return feature_names(self._category_sizes)
 
     def __call__(
         self,
@@ -124,13 +166,17 @@ class CandidateFeatures(tf.Module):
             retrieval: float32 `[batch, num_candidates, 3]`, see `retrieval_features`.
         """
         weights = self._history_weights(items, events, timestamps)
-        hits, steps, _, returns = tf.unstack(weights, axis=-1)
+        hits, steps, _, _, returns = tf.unstack(weights, axis=-1)
         laid_out = self._lay_out(items, weights)
         own = tf.gather(laid_out, candidates, batch_dims=1)
-        near = self._neighbour_sums(laid_out, candidates)
-        totals = tf.reduce_sum(weights, axis=1)[:, tf.newaxis]
-        shares = tf.math.divide_no_nan(near[..., :3], totals[..., :3])
-        text = self._text_similarity(items, weights[..., :3], candidates)
+        linked = {
+            link: self._linked(link, tf.gather(laid_out, places, axis=-1), candidates)
+            for link, places in PLACES.items()
+        }
+        of_hits = weights[..., : len(HITS)]
+        totals = tf.reduce_sum(of_hits, axis=1)[:, tf.newaxis]
+        shares = tf.math.divide_no_nan(linked["neighbour"][..., : len(HITS)], totals)
+        text = self._text_similarity(items, of_hits, candidates)
         count = tf.reduce_sum(hits, axis=1, keepdims=True)
         repeats = tf.reduce_sum(tf.nn.relu(laid_out[..., 0] - 1.0), axis=1, keepdims=True)
         shopper = tf.concat(
@@ -145,7 +191,7 @@ class CandidateFeatures(tf.Module):
         columns = [
             retrieval,
             tf.math.log1p(own),
-            tf.math.log1p(near),
+            *[tf.math.log1p(values) for values in linked.values()],
             shares,
             text,
             self._price_features(items, steps, candidates),
@@ -168,27 +214,36 @@ class CandidateFeatures(tf.Module):
         if self._return_event is not None:
             returned = tf.cast(tf.logical_and(events == self._return_event, present), tf.float32)
         fading = tf.pow(2.0, -tf.maximum(days, 0.0) / HALF_LIFE_DAYS)
-        return tf.stack([hit, hit * tf.pow(STEP_DECAY, after), hit * fading, returned], axis=-1)
+        newest = tf.cast(after == 0, tf.float32)
+        weights = [hit, hit * tf.pow(STEP_DECAY, after), hit * fading, hit * newest, returned]
+        return tf.stack(weights, axis=-1)
 
     def _lay_out(self, items: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        """Sums the weights by item: `[batch, num_items + 1, 4]`."""
+        """Sums the weights by item: `[batch, num_items + 1, len(WEIGHTINGS)]`."""
         batch, length = tf.shape(items, tf.int64)[0], tf.shape(items, tf.int64)[1]
         rows = tf.repeat(tf.range(batch), length)
         index = tf.stack([rows, tf.reshape(items, [-1])], axis=1)
-        shape = tf.stack(
-            [batch, tf.constant(self.catalogue.num_items + 1, tf.int64), tf.constant(4, tf.int64)]
-        )
-        return tf.scatter_nd(index, tf.reshape(weights, [-1, 4]), shape)
+        sizes = [self.catalogue.num_items + 1, len(WEIGHTINGS)]
+        shape = tf.concat([[batch], tf.constant(sizes, tf.int64)], axis=0)
+        return tf.scatter_nd(index, tf.reshape(weights, [-1, len(WEIGHTINGS)]), shape)
 
-    def _neighbour_sums(self, laid_out: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        neighbours = tf.gather(self.neighbours, candidates)
-        similarity = tf.gather(self.similarity, candidates)
-        shape = tf.shape(neighbours)
-        flat = tf.reshape(neighbours, [shape[0], -1])
-        weights = tf.reshape(
-            tf.gather(laid_out, flat, batch_dims=1), [shape[0], shape[1], shape[2], 4]
-        )
-        return tf.einsum("bnmw,bnm->bnw", weights, similarity)
+    def _linked(self, link: str, laid_out: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        """Sums what is laid out on the items that candidates are linked to.
+
+        Args:
+            link: one of `LINKS`.
+            laid_out: float32 `[batch, num_items + 1, weightings]`.
+            candidates: int64 `[batch, num_candidates]`.
+
+        Returns:
+            float32 `[batch, num_candidates, weightings]`.
+        """
+        table, weights = self._links[link]
+        items = tf.gather(table, candidates)
+        shape = tf.shape(items)
+        flat = tf.gather(laid_out, tf.reshape(items, [shape[0], -1]), batch_dims=1)
+        values = tf.reshape(flat, [shape[0], shape[1], shape[2], laid_out.shape[-1]])
+        return tf.einsum("bnmw,bnm->bnw", values, tf.gather(weights, candidates))
 
     def _text_similarity(
         self, items: tf.Tensor, weights: tf.Tensor, candidates: tf.Tensor

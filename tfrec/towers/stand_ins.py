@@ -8,7 +8,7 @@ NEIGHBOURS = 5
 SOFTNESS = 0.1
 """A neighbour that is further by this much of cosine weighs e times less."""
 ROWS = 1024
-"""New items whose cosines with all known ones are held at once."""
+"""Items whose cosines with all known ones are held at once."""
 
 
 @dataclass(frozen=True)
@@ -40,22 +40,43 @@ class StandIns:
                 nobody can stand in, and there are none.
         """
         known = np.setdiff1d(np.arange(1, len(vectors)), new)
-        count = min(NEIGHBOURS, len(known))
-        if count == 0:
+        if not len(known):
             new = new[:0]
-        nearest = np.zeros((len(new), count), np.int64)
-        weights = np.zeros((len(new), count), np.float32)
-        for start in range(0, len(new), ROWS):
-            rows = slice(start, start + ROWS)
-            cosines = vectors[new[rows]] @ vectors[known].T
-            top = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
-            near = np.take_along_axis(cosines, top, axis=1)
-            weight = np.exp((near - near.max(axis=1, keepdims=True)) / SOFTNESS)
-            nearest[rows] = known[top]
-            weights[rows] = weight / weight.sum(axis=1, keepdims=True)
-        return cls(new, nearest, weights)
+        return cls(new, *nearest_described(vectors, new, known, NEIGHBOURS))
 
     def mean(self, values: np.ndarray) -> np.ndarray:
         """Returns the weighted mean of the neighbours' `values` `[num_items + 1, ...]`."""
         mean: np.ndarray = np.einsum("nk,nk...->n...", self.weights, values[self.nearest])
         return mean
+
+
+def nearest_described(
+    vectors: np.ndarray, items: np.ndarray, known: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Finds the known items whose descriptions are nearest by cosine, no item its own.
+
+    Args:
+        vectors: float32 `[num_items + 1, dimension]`, unit vectors made of descriptions alone.
+        items: int64 `[items]`, whose neighbours are wanted.
+        known: int64 `[known]`, who may be one, in rising order.
+        count: neighbours an item, fewer where fewer are known.
+
+    Returns:
+        int64 and float32 `[items, count]`: the neighbours, and their weights of sum 1 a row.
+    """
+    # An item that is known itself has one neighbour less to choose from.
+    count = max(min(count, len(known) - bool(np.isin(items, known).any())), 0)
+    nearest = np.zeros((len(items), count), np.int64)
+    weights = np.zeros(nearest.shape, np.float32)
+    if count == 0:
+        return nearest, weights
+    for start in range(0, len(items), ROWS):
+        rows = slice(start, start + ROWS)
+        cosines = vectors[items[rows]] @ vectors[known].T
+        cosines[items[rows, np.newaxis] == known] = -np.inf
+        top = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
+        near = np.take_along_axis(cosines, top, axis=1)
+        weight = np.exp((near - near.max(axis=1, keepdims=True)) / SOFTNESS)
+        nearest[rows] = known[top]
+        weights[rows] = weight / weight.sum(axis=1, keepdims=True)
+    return nearest, weights

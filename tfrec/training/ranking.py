@@ -17,7 +17,7 @@ from tfrec.evaluation.probabilities import auc, expected_calibration_error, log_
 from tfrec.feedback.examples import EXAMPLES
 from tfrec.files import read_json, sha256_of_file, write_json
 from tfrec.models.ranking import RankingModel
-from tfrec.models.ranking_features import CandidateFeatures
+from tfrec.models.ranking_features import CandidateFeatures, feature_names
 from tfrec.models.recommender import Ranker, Retriever
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.monitoring.training.observer import TrainingObserver
@@ -221,6 +221,11 @@ def load_ranker(folder: Path, retrieval: RetrievalModel, config: RankingConfig) 
             another retrieval model.
     """
     spec = read_json(folder / FEATURES)
+    if spec.get("features") != feature_names(retrieval.catalogue.categories):
+        raise UserError(
+            f"the ranking model in {folder} reads other features than this version of tfrec "
+            "computes; train the ranking model again"
+        )
     try:
         statistics = LogStatistics.load(folder / STATISTICS, retrieval.catalogue.num_items)
         ranker = build_ranker(retrieval, statistics, config)
