@@ -11,6 +11,9 @@ NEIGHBOURS = ItemLinks(
 )
 
 
+SALES = np.array([0, 10, 30, 0, 0], np.float32)
+
+
 def linked(links, item):
     pairs = zip(*(values[item].tolist() for values in links), strict=True)
     return {other: pytest.approx(weight, rel=1e-5) for other, weight in pairs if other}
@@ -19,24 +22,26 @@ def linked(links, item):
 def test_both_directions():
     # Item 3 reads as item 1 does, item 2 is opposite to both; item 4 has no text.
     text = np.array([[0, 0], [1, 0], [-1, 0], [1, 0], [0, 0]], np.float32)
-    alike, of_alike = alike_links(NEIGHBOURS, text)
+    alike, of_alike = alike_links(NEIGHBOURS, text, SALES)
     near, far = np.array([1, np.exp(-20.0)]) / (1 + np.exp(-20.0))
+    # Ten sales count for half, thirty for three quarters.
+    both = 0.8 * np.sqrt(0.5 * 0.75)
     # Whoever had 2 had what is like 3, whoever had 3 had what is like the neighbour of 2.
-    assert linked(alike, 3) == {2: 0.8 * near}
-    assert linked(of_alike, 2) == {3: 0.8 * near}
+    assert linked(alike, 3) == {2: both * near}
+    assert linked(of_alike, 2) == {3: both * near}
     # Item 1 is no evidence for itself, though its neighbour reads a little like it.
-    assert linked(alike, 1) == {1: pytest.approx(0.8 * far)}
+    assert linked(alike, 1) == {1: pytest.approx(both * far)}
     assert linked(alike, 4) == linked(of_alike, 4) == {}
     assert not alike.items[0].any() and not of_alike.items[0].any()
 
 
 def test_without_texts_or_neighbours_there_are_no_links():
     nothing = np.zeros((5, 2), np.float32)
-    for table in alike_links(NEIGHBOURS, nothing):
+    for table in alike_links(NEIGHBOURS, nothing, SALES):
         assert not table.items.any() and not table.weights.any()
     lonely = ItemLinks(*(np.zeros_like(values) for values in NEIGHBOURS))
-    for table in alike_links(lonely, np.eye(5, 2, k=-1, dtype=np.float32)):
+    for table in alike_links(lonely, np.eye(5, 2, k=-1, dtype=np.float32), SALES):
         assert not table.items.any()
     one = np.eye(5, 2, k=-1, dtype=np.float32)
     one[2:] = 0
-    assert not alike_links(NEIGHBOURS, one)[0].items.any()
+    assert not alike_links(NEIGHBOURS, one, SALES)[0].items.any()

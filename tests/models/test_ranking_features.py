@@ -93,7 +93,8 @@ def test_what_follows_the_history(features):
 def test_what_is_described_alike(features):
     found = describe(features, [3, 4], shopper())
     text = features.text.numpy()
-    alike, of_alike = alike_links(with_borrowed(NEIGHBOURS, text), text)
+    sales = np.expm1(np.arange(6.0) * len(ITEM_STATISTICS))
+    alike, of_alike = alike_links(with_borrowed(NEIGHBOURS, text), text, sales)
     weights = {"steps": [0, 1.49, 0.7, 0, 0, 0], "last": [0, 1, 0, 0, 0, 0]}
     for name, links in (("alike", alike), ("of_alike", of_alike)):
         for weighting, weight in weights.items():

@@ -8,18 +8,24 @@ from tfrec.towers.stand_ins import nearest_described
 
 ALIKE = 10
 """Items with the nearest descriptions that are averaged over."""
+SHRINKAGE = 10.0
+"""Sales at which an item's part of a similarity counts for half of its square."""
 
 
-def alike_links(neighbours: ItemLinks, text: np.ndarray) -> tuple[ItemLinks, ItemLinks]:
+def alike_links(
+    neighbours: ItemLinks, text: np.ndarray, sales: np.ndarray
+) -> tuple[ItemLinks, ItemLinks]:
     """Returns co-occurrence smoothed over descriptions, in both directions.
 
     Few items are sold often enough to say by themselves what goes with them; the average over
     those with the nearest texts has seen more (Nadaraya and Watson, 1964, as in `StandIns`).
 
     Args:
-        neighbours: co-occurrence neighbours.
+        neighbours: co-occurrence neighbours by cosine.
         text: float32 `[num_items + 1, text_dimension]`, unit vectors of the items' texts, or zeros
             where a text says nothing: such items are like none.
+        sales: float `[num_items + 1]`, of every item; the cosine of two that hardly sold is large
+            by chance, so in an average it is shrunk.
 
     Returns:
         For every item the neighbours of the items that are described like it, and the items that
@@ -30,7 +36,8 @@ def alike_links(neighbours: ItemLinks, text: np.ndarray) -> tuple[ItemLinks, Ite
     nearest, weights = nearest_described(text, described, described, ALIKE)
     places = (np.repeat(described, nearest.shape[1]), nearest.ravel())
     alike = sparse.csr_matrix((weights.ravel(), places), shape=(size, size))
-    together = neighbours.matrix()
+    certain = sparse.diags(np.sqrt(sales / (sales + SHRINKAGE)).astype(np.float32))
+    together = certain @ neighbours.matrix() @ certain
     return (
         ItemLinks.strongest(alike @ together, count),
         ItemLinks.strongest(together @ alike.T, count),

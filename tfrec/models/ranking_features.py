@@ -54,7 +54,8 @@ def links_of(statistics: LogStatistics, text: np.ndarray) -> dict[str, ItemLinks
         text: float32 `[num_items + 1, text_dimension]`, unit vectors of the items' texts, or zeros.
     """
     neighbours = with_borrowed(statistics.neighbours, text)
-    alike, of_alike = alike_links(neighbours, text)
+    sales = np.expm1(statistics.items[:, ITEM_STATISTICS.index("log_count")])
+    alike, of_alike = alike_links(neighbours, text, sales)
     tables = (neighbours, statistics.predecessors, alike, of_alike)
     return dict(zip(LINKS, tables, strict=True))
 
