@@ -116,8 +116,8 @@ def test_new_items_count_as_typical_ones_with_the_usual_return_rate(tmp_path):
     loaded = LogStatistics.load(tmp_path / "statistics.npz", 6)
     np.testing.assert_array_equal(loaded.items[:5], built.items)
     for links in (loaded.neighbours, loaded.predecessors):
-        assert links.items[5:].tolist() == [[0, 0], [0, 0]]
-        assert links.weights[5:].tolist() == [[0, 0], [0, 0]]
+        assert len(links.items) == len(links.weights) == 7
+        assert not links.items[5:].any() and not links.weights[5:].any()
     rate = ITEM_STATISTICS.index("return_rate")
     np.testing.assert_allclose(loaded.items[5:, rate], built.items[1:, rate].mean(), rtol=1e-6)
     # Item 4 was never had, so it is no measure of what is typical.

@@ -26,11 +26,13 @@ def test_both_directions():
     near, far = np.array([1, np.exp(-20.0)]) / (1 + np.exp(-20.0))
     # Ten sales count for half, thirty for three quarters.
     both = 0.8 * np.sqrt(0.5 * 0.75)
-    # Whoever had 2 had what is like 3, whoever had 3 had what is like the neighbour of 2.
-    assert linked(alike, 3) == {2: both * near}
+    # Whoever had 2 had what is like 3, and whoever had 1 what goes a little with what is like 3.
+    assert linked(alike, 3) == {2: both * near, 1: both * far}
+    # Whoever had 3 had what is like the neighbour of 2.
     assert linked(of_alike, 2) == {3: both * near}
     # Item 1 is no evidence for itself, though its neighbour reads a little like it.
-    assert linked(alike, 1) == {1: pytest.approx(both * far)}
+    assert linked(alike, 1) == {}
+    assert linked(of_alike, 1) == {3: both * far}
     assert linked(alike, 4) == linked(of_alike, 4) == {}
     assert not alike.items[0].any() and not of_alike.items[0].any()
 

@@ -15,6 +15,8 @@ from tfrec.files import atomic_file
 
 RECENT_DAYS = 30
 RETURN_PRIOR = 20.0
+PREDECESSORS = 30
+"""Predecessors kept of an item; beyond these come chance encounters."""
 ITEM_STATISTICS = ("log_count", "log_recent_count", "trend", "log_age_days", "return_rate")
 
 
@@ -40,7 +42,7 @@ class LogStatistics:
 
         Args:
             dataset: the prepared data set.
-            neighbours: how many neighbours, and predecessors, to keep of each item.
+            neighbours: how many neighbours to keep of each item.
             before: the split, `valid` or `test`, that the log ends before.
         """
         return cls.of(dataset.log_before(before), dataset, neighbours)
@@ -51,7 +53,7 @@ class LogStatistics:
         size, targets = dataset.num_items + 1, dataset.target_event_indices
         return cls(
             neighbour_table(history_matrix(histories, size, events=targets), neighbours),
-            predecessors(histories, size, targets, neighbours),
+            predecessors(histories, size, targets, PREDECESSORS),
             _item_statistics(histories, dataset),
         )
 

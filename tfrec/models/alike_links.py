@@ -8,6 +8,8 @@ from tfrec.towers.stand_ins import nearest_described
 
 ALIKE = 10
 """Items with the nearest descriptions that are averaged over."""
+LINKS = 30
+"""Links kept of an item in each direction."""
 SHRINKAGE = 10.0
 """Sales at which an item's part of a similarity counts for half of its square."""
 
@@ -29,16 +31,18 @@ def alike_links(
 
     Returns:
         For every item the neighbours of the items that are described like it, and the items that
-        are described like its neighbours; as many as `neighbours` has.
+        are described like its neighbours; `LINKS` each.
     """
-    size, count = neighbours.items.shape
+    size = len(neighbours.items)
     described = np.flatnonzero(text.any(axis=1))
     nearest, weights = nearest_described(text, described, described, ALIKE)
     places = (np.repeat(described, nearest.shape[1]), nearest.ravel())
     alike = sparse.csr_matrix((weights.ravel(), places), shape=(size, size))
     certain = sparse.diags(np.sqrt(sales / (sales + SHRINKAGE)).astype(np.float32))
     together = certain @ neighbours.matrix() @ certain
-    return (
-        ItemLinks.strongest(alike @ together, count),
-        ItemLinks.strongest(together @ alike.T, count),
-    )
+    return _links(alike @ together), _links(together @ alike.T)
+
+
+def _links(matrix: sparse.csr_matrix) -> ItemLinks:
+    # No item speaks for itself: whether a shopper had it is a feature of its own.
+    return ItemLinks.strongest(matrix - sparse.diags(matrix.diagonal()), LINKS)
