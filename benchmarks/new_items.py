@@ -33,7 +33,8 @@ from tfrec.evaluation.tuning import tune_item_knn, tune_text_knn, tuning_cases
 from tfrec.files import write_json
 
 if TYPE_CHECKING:
-    from tfrec.models.retrieval import RetrievalModel
+    from tfrec.towers.cold_start import ColdStart
+    from tfrec.training.cold_start import PretendedCases
     from tfrec.training.loading import TrainedRun
 
 CUTOFFS = [10, 20]
@@ -116,29 +117,33 @@ def measure(run: Path, new: set[str], prices: Sequence[float] = ()) -> list[dict
 def _scorers(trained: "TrainedRun", prices: Sequence[float]) -> Iterator[tuple[str, Scorer]]:
     """Yields each model when it is asked for: fitting a cold start changes the one before."""
     from tfrec.models.scorers import RetrievalScorer, TwoStageScorer
+    from tfrec.training.cold_start import choose
 
     yield "retrieval", RetrievalScorer(trained.retrieval)
     recommender = trained.recommender()
     if recommender is not None:
         yield "retrieval + ranking", TwoStageScorer(recommender, hide_history=True)
     yield from _baselines(trained.dataset, trained.text_vectors, EVALUATION)
-    for price in prices:
-        _fit_cold_start(trained.retrieval, trained, price)
-        yield f"retrieval, cold start, price {price:g}", RetrievalScorer(trained.retrieval)
+    if prices:
+        cold_start, pretended = _pretended(trained)
+        for price in prices:
+            cold_start.fit(**choose(pretended, price))
+            yield f"retrieval, cold start, price {price:g}", RetrievalScorer(trained.retrieval)
 
 
-def _fit_cold_start(model: "RetrievalModel", trained: "TrainedRun", price: float) -> None:
+def _pretended(trained: "TrainedRun") -> "tuple[ColdStart, PretendedCases]":
+    """Gives the model a cold start, and returns it with what it is fitted on."""
     from tfrec.towers.cold_start import ColdStart
-    from tfrec.training.cold_start import fit_cold_start
+    from tfrec.training.cold_start import pretend
     from tfrec.training.retrieval_validation import RetrievalValidation
 
-    seed = trained.config.seed
-    settings = {"cold_start": True, "new_item_price": price}
-    model.config = model.config.model_copy(update=settings)
+    model, seed = trained.retrieval, trained.config.seed
     model.cold_start = ColdStart(model.spec.num_ids)
     validation = RetrievalValidation(model, trained.dataset, trained.config.evaluation, seed)
-    fit_cold_start(model, trained.dataset, validation, seed)
+    model.count(trained.dataset.log_before("valid"))
+    pretended = pretend(model, validation.modes[0][1], seed)
     model.count(trained.dataset.log_before("test"))
+    return model.cold_start, pretended
 
 
 def _baselines(

@@ -317,15 +317,6 @@ def test_heads_that_do_not_share_a_state_evenly_are_refused(tmp_path):
         load_config(path)
 
 
-def test_a_price_of_new_items_is_refused_without_what_pays_it(tmp_path):
-    path = tmp_path / "shop.yaml"
-    path.write_text("retrieval: {new_item_price: 0.1}\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"new_item_price \(0.1\).*set cold_start: true"):
-        load_config(path)
-    path.write_text("retrieval: {new_item_price: 0.1, cold_start: true}\n", encoding="utf-8")
-    assert load_config(path).retrieval.new_item_price == 0.1
-
-
 @pytest.mark.parametrize(
     ("given", "kept"), [("true", "all"), ("false", "none"), ("negatives", "negatives")]
 )

@@ -11,7 +11,7 @@ from tfrec.evaluation.cases import Cases
 from tfrec.models.recommender import Retriever
 from tfrec.towers.histories import pad_histories
 from tfrec.training import cold_start
-from tfrec.training.cold_start import BONUSES, OPTIONS, PretendedCases, fit_cold_start, pretend
+from tfrec.training.cold_start import DECAYS, PretendedCases, fit_cold_start, pretend
 
 PASTS = [[1, 2], [2, (3, 2)], [3, 5], [4]]
 TARGETS = [3, 5, 1, 2]
@@ -124,16 +124,17 @@ class Validated:
         return make_histories([[1, 1, 2, 3], [2, 3, 4, 5], [5, 1]])
 
 
-def test_a_higher_price_buys_a_higher_bonus(model, monkeypatch):
-    # From .015 on the new item stands before the one that was chosen, .025 against .02.
+def test_the_price_is_what_the_others_lose(model, monkeypatch):
+    # NDCG of the others is .63, 1 / log2(3), as long as the new item stands behind the one that was
+    # chosen: with a bonus of .02 it is before it, .03 against .02, and .5 is left, .2075 less. With
+    # .06 the other new item is first: .07 against .056.
     cases = replace(two_cases(), scores=two_cases().scores / 10)
-    same = dict.fromkeys(OPTIONS["decay"], np.zeros_like(cases.scores))
-    monkeypatch.setattr(cold_start, "pretend", lambda *_: replace(cases, towards=same))
-    bonus = []
+    none = dict.fromkeys(DECAYS, np.zeros_like(cases.scores))
+    monkeypatch.setattr(cold_start, "pretend", lambda *_: replace(cases, towards=none, known={}))
+    fitted = []
     for price in (0.0, 0.2, 0.21):
         model.config = model.config.model_copy(update={"new_item_price": price})
         fit_cold_start(model, Validated(), Validated(), seed=0)
-        bonus.append(float(model.cold_start.bonus))
-    # NDCG falls from 1 / log2(3) to 1 / log2(4), which is .2075 of it; it falls no further.
-    assert bonus == pytest.approx([0.0, 0.01, BONUSES[-1]])
+        fitted.append((float(model.cold_start.share), float(model.cold_start.bonus)))
+    assert fitted == [(0.0, 0.0), (0.0, 0.0), (0.0, pytest.approx(0.05))]
     assert model.cold_start.sales.numpy().tolist() == [0, 3, 2, 2, 1, 2]

@@ -55,7 +55,7 @@ class RetrievalConfig(Section):
         "fitted on validation, where other items are pretended to be new",
     )
     new_item_price: float = Field(
-        default=0.0,
+        default=0.05,
         ge=0,
         lt=1,
         description="share of the other items' NDCG on validation that cold_start may pay to show "
@@ -156,15 +156,6 @@ class RetrievalConfig(Section):
             raise ValueError(
                 f"lstm_first_residual needs lstm_units ({self.lstm_units}) to be equal to "
                 f"dimension ({self.dimension}); set them alike, or leave it out"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _new_items_are_paid_for_by_cold_start(self) -> "RetrievalConfig":
-        if self.new_item_price and not self.cold_start:
-            raise ValueError(
-                f"new_item_price ({self.new_item_price}) is paid where cold_start is fitted; "
-                "set cold_start: true, or leave the price out"
             )
         return self
 

@@ -1,8 +1,8 @@
 """Fits how items of few sales are found, on items that are pretended to be new."""
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +11,6 @@ from tfrec.data.dataset import PreparedDataset
 from tfrec.data.records import batches_by_length
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.metrics import case_of_target, ndcg, target_ranks
-from tfrec.evaluation.tuning import coordinate_search
 from tfrec.models.graphs import OpenGraph
 from tfrec.models.recommender import Retriever
 from tfrec.models.retrieval import RetrievalModel
@@ -21,21 +20,17 @@ from tfrec.training.retrieval_validation import VALIDATION_BATCH, RetrievalValid
 
 DRAWS = 10
 """Each draw pretends that another tenth of the items is new."""
-NEW_SHARE = 1 / DRAWS
-"""Share of the targets that are taken to be new items."""
 MOST_PRETENDED = 50_000
 """Items that are pretended to be new in all draws together; each needs stand-ins."""
 CELLS = 30_000_000
 """At most so many scores of a kind are held in memory; more shoppers are thinned out."""
 CUTOFF = 10
 
-START = {"share": 0.0, "pseudo_sales": 20.0, "decay": 0.3, "bonus": 0.0}
-OPTIONS = {
-    "share": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6),
-    "pseudo_sales": (5.0, 20.0, 60.0, 200.0),
-    "decay": (0.1, 0.3, 0.5),
-}
-BONUSES = tuple(number / 200 for number in range(1, 61))
+NONE = {"share": 0.0, "pseudo_sales": 20.0, "decay": 0.3, "bonus": 0.0}
+SHARES = (0.1, 0.2, 0.3, 0.4, 0.5)
+PSEUDO_SALES = (20.0, 60.0, 200.0)
+DECAYS = (0.1, 0.3)
+BONUSES = tuple(number / 100 for number in range(1, 31))
 
 
 def fit_cold_start(
@@ -45,10 +40,9 @@ def fit_cold_start(
 
     Every shopper meets a catalogue in which a tenth of the sold items is pretended to be new:
     without id offset, memory and sales, and with what their stand-ins lend them. For half of the
-    shoppers what they chose is among these items, for the others it is not. A tenth of the NDCG is
-    due to the former; how the profile counts is chosen by the sum. Then the bonus is raised as far
-    as the NDCG of the others loses no more than `new_item_price` of itself. (A profile that counts
-    more finds more new items as well, but at a higher price.)
+    shoppers what they chose is among these items, for the others it is not. The settings are those
+    with the highest NDCG of new items at which that of the others is no more than `new_item_price`
+    of itself below what it is without the part.
 
     The towers have learned from the purchases of items that are only pretended to be new, so that
     the towers look a little better there than they are on items that are new indeed.
@@ -63,27 +57,43 @@ def fit_cold_start(
     model.count(dataset.log_before("valid"))
     # Re-purchases are of items that are not new.
     pretended = pretend(model, validate.modes[0][1], seed)
-    with progress(description="Cold start", unit="setting") as bar:
-
-        def measure(settings: dict[str, Any]) -> float:
-            bar.update(1)
-            old, new = pretended.ndcg(**settings)
-            return (1 - NEW_SHARE) * old + NEW_SHARE * new
-
-        best = coordinate_search(measure, START, OPTIONS)
-        least = (1 - model.config.new_item_price) * pretended.ndcg(**best)[0]
-        for bonus in BONUSES if model.config.new_item_price else ():
-            bar.update(1)
-            if pretended.ndcg(**{**best, "bonus": bonus})[0] < least:
-                break
-            best["bonus"] = bonus
-    before, after = pretended.ndcg(**START), pretended.ndcg(**best)
+    best = choose(pretended, model.config.new_item_price)
+    before, after = pretended.ndcg(**NONE), pretended.ndcg(**best)
     model.cold_start.fit(**best)
     told = ", ".join(f"{name} {value:g}" for name, value in best.items())
     write_line(
         f"Cold start: {told}; NDCG@{CUTOFF} of items pretended to be new "
         f"{before[1]:.4f} -> {after[1]:.4f}, of the others {before[0]:.4f} -> {after[0]:.4f}"
     )
+
+
+def choose(pretended: "PretendedCases", price: float) -> dict[str, float]:
+    """Returns the settings of `ColdStart.fit` that find most new items at a price.
+
+    Args:
+        pretended: tells the figures of settings.
+        price: share of the NDCG of the other items that may be lost.
+    """
+    least = (1 - price) * pretended.ndcg(**NONE)[0]
+    shapes = [
+        {"share": share, "pseudo_sales": pseudo_sales, "decay": decay, "bonus": 0.0}
+        for share, pseudo_sales, decay in itertools.product(SHARES, PSEUDO_SALES, DECAYS)
+    ]
+    figures = [
+        pretended.ndcg(**settings)
+        for settings in progress([NONE, *shapes], description="Cold start", unit="setting")
+    ]
+    allowed = []
+    for settings, (old, new) in zip([NONE, *shapes], figures, strict=True):
+        # A bonus costs: it begins with shapes that no other shape is better than in both respects.
+        if any(a > old and b > new for a, b in figures):
+            continue
+        for bonus in (0.0, *BONUSES):
+            old, new = pretended.ndcg(**{**settings, "bonus": bonus})
+            if old < least:
+                break
+            allowed.append((new, old, {**settings, "bonus": bonus}))
+    return max(allowed, key=lambda found: found[:2])[2]
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,7 @@ class PretendedCases:
         pretended: bool `[cases, num_items + 1]`, items that are new in a case.
         target_offsets: int64 `[cases + 1]`.
         target_item: int `[num_targets]`.
+        known: what `ndcg` found, by its arguments.
     """
 
     scores: np.ndarray
@@ -107,6 +118,7 @@ class PretendedCases:
     pretended: np.ndarray
     target_offsets: np.ndarray
     target_item: np.ndarray
+    known: dict[tuple[float, ...], tuple[float, float]] = field(default_factory=dict)
 
     def ndcg(
         self, share: float, pseudo_sales: float, decay: float, bonus: float
@@ -115,6 +127,14 @@ class PretendedCases:
 
         Args: those of `ColdStart.fit`.
         """
+        key = (share, pseudo_sales, decay, bonus)
+        if key not in self.known:
+            self.known[key] = self._ndcg(*key)
+        return self.known[key]
+
+    def _ndcg(
+        self, share: float, pseudo_sales: float, decay: float, bonus: float
+    ) -> tuple[float, float]:
         weight = np.where(self.pretended, 1.0, pseudo_sales / (pseudo_sales + self.sales))
         scores = (share * weight).astype(np.float32)
         if share:
@@ -146,7 +166,7 @@ def pretend(model: RetrievalModel, cases: Cases, seed: int) -> PretendedCases:
     draw = _draws_of_cases(cases, draw_of_item, random)
     pretended = draw_of_item == draw[:, np.newaxis]
     vectors, as_new, trend = _as_if_new(model, draw_of_item)
-    cold_start.fit(**START)
+    cold_start.fit(**NONE)
     retriever = Retriever(model)
     scores = _by_batch(OpenGraph(retriever.scores), model, cases)[0]
     graph = OpenGraph(partial(retriever.queries_and_ways, cold_start))
@@ -156,8 +176,8 @@ def pretend(model: RetrievalModel, cases: Cases, seed: int) -> PretendedCases:
     scores[histories.owner, histories.item] = -np.inf
     scores[:, 0] = -np.inf
     towards = {}
-    for decay in OPTIONS["decay"]:
-        cold_start.fit(**{**START, "decay": decay})
+    for decay in DECAYS:
+        cold_start.fit(**{**NONE, "decay": decay})
         _, way = _by_batch(graph, model, cases)
         towards[decay] = np.where(pretended, way @ as_new.T, way @ vectors.T)
     return PretendedCases(
