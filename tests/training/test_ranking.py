@@ -321,6 +321,16 @@ def test_features_of_another_version_are_named(planted_run, trained, tmp_path):
         load_ranker(folder, trained.retrieval, RankingConfig())
 
 
+def test_some_of_the_lists(small_lists):
+    _, lists, _ = small_lists()
+    some = lists.select(np.array([4, 1]))
+    assert len(some.items) == 2
+    np.testing.assert_array_equal(some.features, lists.features[[4, 1]])
+    for event, values in lists.labels.items():
+        np.testing.assert_array_equal(some.labels[event], values[[4, 1]])
+    assert some.examination is None
+
+
 @pytest.mark.parametrize("share", [1e-9, 0.999999])
 def test_too_few_shoppers_to_hold_some_out(planted_run, trained, tmp_path, share):
     config = small_experiment(tmp_path, ranking={"holdout": share})

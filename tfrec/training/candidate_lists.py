@@ -1,6 +1,6 @@
 """Candidate lists: what the ranking model is trained and judged on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +66,20 @@ class CandidateLists:
             targets=np.load(folder / "targets.npy"),
             examination=np.load(examination) if examination.exists() else None,
         )
+
+    def select(self, rows: np.ndarray) -> "CandidateLists":
+        """Returns some of the lists.
+
+        Args:
+            rows: int64 `[rows]`, positions of lists.
+        """
+        picked = {
+            name: values[rows]
+            for name, values in vars(self).items()
+            if isinstance(values, np.ndarray)
+        }
+        labels = {event: values[rows] for event, values in self.labels.items()}
+        return replace(self, **picked, labels=labels)
 
     @classmethod
     def joined(cls, parts: "list[CandidateLists]") -> "CandidateLists":

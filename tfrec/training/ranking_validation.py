@@ -26,6 +26,7 @@ class RankingValidation:
         logits: float32 `[lists, num_candidates]` an event, of the last call.
         values: float32 `[lists, num_candidates]`, the final scores of the last call, minus
             infinity for padding.
+        quality: float64 `[judged]`, the NDCG@10 of every list with a target, of the last call.
 
     Raises:
         UserError: if no list has a target.
@@ -47,6 +48,7 @@ class RankingValidation:
             )
         self.logits: dict[str, np.ndarray] = {}
         self.values = np.zeros(holdout.items.shape, np.float32)
+        self.quality = np.zeros(np.count_nonzero(self._kept))
 
     def __call__(self) -> dict[str, float]:
         """Returns the best score, and gives the model the trust in its corrections that has it."""
@@ -72,7 +74,8 @@ class RankingValidation:
         gained = np.take_along_axis(self._gain, order, axis=1) @ discount[: order.shape[1]]
         ideal = np.concatenate([[0.0], np.cumsum(discount)])
         best = ideal[np.minimum(holdout.targets[self._kept], NDCG_CUTOFF)]
-        return float(np.mean(gained[self._kept] / best))
+        self.quality = gained[self._kept] / best
+        return float(np.mean(self.quality))
 
 
 def predict(model: RankingModel, lists: CandidateLists) -> dict[str, np.ndarray]:
