@@ -11,7 +11,7 @@ from tfrec.evaluation.cases import Cases
 from tfrec.models.recommender import Retriever
 from tfrec.towers.histories import pad_histories
 from tfrec.training import cold_start
-from tfrec.training.cold_start import DECAYS, PretendedCases, fit_cold_start, pretend
+from tfrec.training.cold_start import DECAYS, NONE, PretendedCases, choose, fit_cold_start, pretend
 
 PASTS = [[1, 2], [2, (3, 2)], [3, 5], [4]]
 TARGETS = [3, 5, 1, 2]
@@ -138,3 +138,10 @@ def test_the_price_is_what_the_others_lose(model, monkeypatch):
         fitted.append((float(model.cold_start.share), float(model.cold_start.bonus)))
     assert fitted == [(0.0, 0.0), (0.0, 0.0), (0.0, pytest.approx(0.05))]
     assert model.cold_start.sales.numpy().tolist() == [0, 3, 2, 2, 1, 2]
+
+
+def test_where_no_other_item_is_found_nothing_can_be_paid():
+    cases = two_cases()
+    # Both shoppers chose items that are new to them.
+    cases = replace(cases, target_item=np.array([1, 3]), known={})
+    assert choose(cases, price=0.5) == NONE

@@ -70,11 +70,15 @@ def fit_cold_start(
 def choose(pretended: "PretendedCases", price: float) -> dict[str, float]:
     """Returns the settings of `ColdStart.fit` that find most new items at a price.
 
+    Where none of the others is found, what they lose cannot be told, and nothing is changed.
+
     Args:
         pretended: tells the figures of settings.
         price: share of the NDCG of the other items that may be lost.
     """
     least = (1 - price) * pretended.ndcg(**NONE)[0]
+    if least == 0:
+        return NONE
     shapes = [
         {"share": share, "pseudo_sales": pseudo_sales, "decay": decay, "bonus": 0.0}
         for share, pseudo_sales, decay in itertools.product(SHARES, PSEUDO_SALES, DECAYS)
