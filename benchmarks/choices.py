@@ -115,6 +115,7 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "counted": {
         "memory of 50 neighbours": {"retrieval.memory_neighbours": 50},
+        "cold start": {"retrieval.cold_start": True},
         "averaged weights .95": {"retrieval.training.average_decay": 0.95},
         "memory, averaged weights .95": {
             "retrieval.memory_neighbours": 50,
