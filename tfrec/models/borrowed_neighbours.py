@@ -1,4 +1,4 @@
-"""Co-occurrence neighbours for items that no two shoppers had in common with another."""
+"""Neighbours for items that the log links to no other."""
 
 import numpy as np
 
@@ -7,13 +7,13 @@ from tfrec.towers.stand_ins import StandIns
 
 
 def with_borrowed(links: ItemLinks, text: np.ndarray) -> ItemLinks:
-    """Returns the neighbour table, in which an item without neighbours has those of its stand-ins.
+    """Returns the links, in which an item without any has those of its stand-ins.
 
     A stand-in is itself a neighbour, as near as its own nearest one. An item whose text says
     nothing keeps none.
 
     Args:
-        links: neighbours with their similarities.
+        links: to what items were had with, or after.
         text: float32 `[num_items + 1, text_dimension]`, unit vectors of the items' texts, or zeros.
     """
     neighbours, similarity = links.items.copy(), links.weights.copy()

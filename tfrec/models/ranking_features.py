@@ -55,7 +55,7 @@ def links_of(statistics: LogStatistics, text: np.ndarray) -> dict[str, ItemLinks
     neighbours = with_borrowed(statistics.neighbours, text)
     sales = np.expm1(statistics.items[:, ITEM_STATISTICS.index("log_count")])
     alike, of_alike = alike_links(neighbours, text, sales)
-    tables = (neighbours, statistics.predecessors, alike, of_alike)
+    tables = (neighbours, with_borrowed(statistics.predecessors, text), alike, of_alike)
     return dict(zip(LINKS, tables, strict=True))
 
 
