@@ -6,21 +6,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.data.item_counts import SECONDS_PER_DAY
-from tfrec.data.item_links import ItemLinks
 from tfrec.data.log_statistics import ITEM_STATISTICS, LogStatistics
-from tfrec.models.alike_links import alike_links
-from tfrec.models.borrowed_neighbours import with_borrowed
+from tfrec.models.linked_items import HITS, LINKS, RECENT, WEIGHTINGS, LinkedItems
 from tfrec.towers.catalogue import Catalogue
 
 STEP_DECAY = 0.7
 HALF_LIFE_DAYS = 30.0
-WEIGHTINGS = ("hits", "steps", "days", "last", "returns")
-"""How a history's events count: every hit alike, fading by step, fading by day, the last hit alone,
-and returns."""
-HITS = WEIGHTINGS[:-1]
-RECENT = ("steps", "last")
-LINKS = {"neighbour": WEIGHTINGS, "follower": RECENT, "alike": RECENT, "of_alike": RECENT}
-"""How the items of a history speak for others (see `CandidateFeatures`), in which weightings."""
 RETRIEVAL_FEATURES = ("retrieval_score", "retrieval_log_probability", "retrieval_gap_to_best")
 
 
@@ -43,20 +34,6 @@ def retrieval_features(scores: tf.Tensor, candidates: tf.Tensor, temperature: fl
     best = tf.reduce_max(real, axis=1, keepdims=True)
     own = tf.gather(scores, candidates, batch_dims=1)
     return tf.stack([own, own / temperature - partition, own - best], axis=-1)
-
-
-def links_of(statistics: LogStatistics, text: np.ndarray) -> dict[str, ItemLinks]:
-    """Returns the tables of `LINKS`.
-
-    Args:
-        statistics: of the log.
-        text: float32 `[num_items + 1, text_dimension]`, unit vectors of the items' texts, or zeros.
-    """
-    neighbours = with_borrowed(statistics.neighbours, text)
-    sales = np.expm1(statistics.items[:, ITEM_STATISTICS.index("log_count")])
-    alike, of_alike = alike_links(neighbours, text, sales)
-    tables = (neighbours, with_borrowed(statistics.predecessors, text), alike, of_alike)
-    return dict(zip(LINKS, tables, strict=True))
 
 
 def feature_names(category_columns: Iterable[str]) -> list[str]:
@@ -87,13 +64,7 @@ class CandidateFeatures(tf.Module):
 
     The history is laid out over the catalogue once a request, in every weighting of `WEIGHTINGS`;
     a candidate then reads its own weight (has the shopper had it, how lately), that of its
-    categories, and that of the items it is linked to:
-
-    - `neighbour`: those had by the same shoppers, by cosine (the ItemKNN score),
-    - `follower`: those that shoppers had shortly before it, by count (a first-order Markov chain
-      with gaps; Rendle et al., WWW 2010, factorise its like),
-    - `alike`: those had by the same shoppers as the items that are described like it,
-    - `of_alike`: those that are described like its neighbours.
+    categories, and that of the items it is linked to (`LinkedItems`).
 
     Args:
         catalogue: features of all items.
@@ -118,13 +89,7 @@ class CandidateFeatures(tf.Module):
         centred = np.divide(centred, norms, out=np.zeros_like(centred), where=norms > 1e-6)
         centred[0] = 0.0
         self.text = tf.Variable(centred, trainable=False)
-        self._links = {
-            name: (
-                tf.Variable(links.items, trainable=False, name=f"{name}_items"),
-                tf.Variable(links.weights, trainable=False, name=f"{name}_weights"),
-            )
-            for name, links in links_of(statistics, centred).items()
-        }
+        self._linked = LinkedItems(statistics, centred)
         price = catalogue.price.numpy()
         known = np.isfinite(price)
         log_price = np.where(known, np.log1p(np.where(known, np.maximum(price, 0), 0)), 0)
@@ -138,9 +103,7 @@ class CandidateFeatures(tf.Module):
 
     def fill(self, statistics: LogStatistics) -> None:
         """Takes over other statistics of the same items."""
-        for name, links in links_of(statistics, self.text.numpy()).items():
-            for variable, values in zip(self._links[name], links, strict=True):
-                variable.assign(values)
+        self._linked.fill(statistics, self.text.numpy())
         self.item_statistics.assign(statistics.items)
 
     @property
@@ -230,27 +193,6 @@ class CandidateFeatures(tf.Module):
         sizes = tf.constant([self.catalogue.num_items + 1, count], tf.int64)
         shape = tf.concat([[batch], sizes], axis=0)
         return tf.scatter_nd(index, tf.reshape(weights, [-1, count]), shape)
-
-    def _linked(self, link: str, laid_out: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        """Sums what is laid out on the items that candidates are linked to.
-
-        Args:
-            link: one of `LINKS`.
-            laid_out: float32 `[batch, num_items + 1, weightings]`.
-            candidates: int64 `[batch, num_candidates]`.
-
-        Returns:
-            float32 `[batch, num_candidates, weightings]`.
-        """
-        table, weights = self._links[link]
-        items = tf.gather(table, candidates)
-        batch, num_candidates, count = tf.unstack(tf.shape(items))
-        found = tf.gather(laid_out, tf.reshape(items, [batch, -1]), batch_dims=1)
-        found = tf.reshape(found, [batch * num_candidates, count, laid_out.shape[-1]])
-        rows = tf.reshape(tf.gather(weights, candidates), [batch * num_candidates, 1, count])
-        # A product of matrices costs two thirds of what an einsum does here.
-        sums = tf.linalg.matmul(rows, found)
-        return tf.reshape(sums, [batch, num_candidates, laid_out.shape[-1]])
 
     def _text_similarity(
         self, items: tf.Tensor, weights: tf.Tensor, candidates: tf.Tensor
