@@ -90,11 +90,26 @@ def test_what_follows_the_history(features):
     np.testing.assert_allclose(np.expm1(found["follower_last"]), [2, 0, 0], atol=1e-5)
 
 
+def test_only_items_without_neighbours_borrow_predecessors():
+    without_4 = np.array([[1]] * 4 + [[0]] * 2)
+    without_3_and_4 = np.array([[1]] * 3 + [[0]] * 3)
+    log = LogStatistics(
+        ItemLinks(NEIGHBOURS.items * without_4, NEIGHBOURS.weights * without_4),
+        ItemLinks(PREDECESSORS.items * without_3_and_4, PREDECESSORS.weights * without_3_and_4),
+        np.zeros((6, len(ITEM_STATISTICS)), np.float32),
+    )
+    made = CandidateFeatures(Catalogue(five_items()), log, target_events=[1], return_event=None)
+    found = describe(made, [3, 4], shopper())
+    # Nothing was had before item 3, though others were had with it; nobody had item 4.
+    assert not found["follower_steps"][0]
+    assert found["follower_steps"][1] > 0
+
+
 def test_what_is_described_alike(features):
     found = describe(features, [3, 4], shopper())
     text = features.text.numpy()
     sales = np.expm1(np.arange(6.0) * len(ITEM_STATISTICS))
-    alike, of_alike = alike_links(with_borrowed(NEIGHBOURS, text), text, sales)
+    alike, of_alike = alike_links(with_borrowed(NEIGHBOURS, np.array([5]), text), text, sales)
     weights = {"steps": [0, 1.49, 0.7, 0, 0, 0], "last": [0, 1, 0, 0, 0, 0]}
     for name, links in (("alike", alike), ("of_alike", of_alike)):
         for weighting, weight in weights.items():

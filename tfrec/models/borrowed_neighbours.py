@@ -1,4 +1,4 @@
-"""Neighbours for items that the log links to no other."""
+"""Links for items that no two shoppers had in common with another."""
 
 import numpy as np
 
@@ -6,19 +6,19 @@ from tfrec.data.item_links import ItemLinks
 from tfrec.towers.stand_ins import StandIns
 
 
-def with_borrowed(links: ItemLinks, text: np.ndarray) -> ItemLinks:
-    """Returns the links, in which an item without any has those of its stand-ins.
+def with_borrowed(links: ItemLinks, lonely: np.ndarray, text: np.ndarray) -> ItemLinks:
+    """Returns the links, in which lonely items have those of their stand-ins.
 
-    A stand-in is itself a neighbour, as near as its own nearest one. An item whose text says
-    nothing keeps none.
+    A stand-in is linked to itself, as closely as to its own closest one. An item whose text says
+    nothing keeps what it has.
 
     Args:
         links: to what items were had with, or after.
+        lonely: int64 `[lonely]`, the items that borrow.
         text: float32 `[num_items + 1, text_dimension]`, unit vectors of the items' texts, or zeros.
     """
     neighbours, similarity = links.items.copy(), links.weights.copy()
-    lonely = (neighbours[1:] == 0).all(axis=1) & text[1:].any(axis=1)
-    stand_ins = StandIns.of(text, np.flatnonzero(lonely) + 1)
+    stand_ins = StandIns.of(text, lonely[text[lonely].any(axis=1)])
     for item, nearest, weights in zip(
         stand_ins.items, stand_ins.nearest, stand_ins.weights, strict=True
     ):

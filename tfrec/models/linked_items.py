@@ -70,8 +70,10 @@ class LinkedItems(tf.Module):
 
 
 def _tables_of(statistics: LogStatistics, text: np.ndarray) -> dict[str, ItemLinks]:
-    neighbours = with_borrowed(statistics.neighbours, text)
+    # Items that nobody had, or nobody together with another.
+    lonely = np.flatnonzero((statistics.neighbours.items[1:] == 0).all(axis=1)) + 1
+    neighbours = with_borrowed(statistics.neighbours, lonely, text)
+    predecessors = with_borrowed(statistics.predecessors, lonely, text)
     sales = np.expm1(statistics.items[:, ITEM_STATISTICS.index("log_count")])
     alike, of_alike = alike_links(neighbours, text, sales)
-    tables = (neighbours, with_borrowed(statistics.predecessors, text), alike, of_alike)
-    return dict(zip(LINKS, tables, strict=True))
+    return dict(zip(LINKS, (neighbours, predecessors, alike, of_alike), strict=True))
