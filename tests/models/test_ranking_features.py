@@ -91,11 +91,16 @@ def test_what_follows_the_history(features):
 
 
 def test_only_items_without_neighbours_borrow_predecessors():
-    without_4 = np.array([[1]] * 4 + [[0]] * 2)
-    without_3_and_4 = np.array([[1]] * 3 + [[0]] * 3)
+    neighbours, predecessors = (
+        ItemLinks(*(values.copy() for values in links)) for links in (NEIGHBOURS, PREDECESSORS)
+    )
+    for values in neighbours:
+        values[4] = 0
+    for values in predecessors:
+        values[3:5] = 0
     log = LogStatistics(
-        ItemLinks(NEIGHBOURS.items * without_4, NEIGHBOURS.weights * without_4),
-        ItemLinks(PREDECESSORS.items * without_3_and_4, PREDECESSORS.weights * without_3_and_4),
+        neighbours,
+        predecessors,
         np.zeros((6, len(ITEM_STATISTICS)), np.float32),
     )
     made = CandidateFeatures(Catalogue(five_items()), log, target_events=[1], return_event=None)
