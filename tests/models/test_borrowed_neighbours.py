@@ -5,6 +5,7 @@ import pytest
 
 from tfrec.data.item_links import ItemLinks
 from tfrec.models.borrowed_neighbours import with_borrowed
+from tfrec.towers.stand_ins import StandIns
 
 
 def links() -> ItemLinks:
@@ -18,7 +19,7 @@ def links() -> ItemLinks:
 def test_worked_by_hand():
     # Item 4 reads as items 1 and 3 do, and item 2 is far; item 5 has no text.
     text = np.array([[0, 0], [1, 0], [-1, 0], [1, 0], [1, 0], [0, 0]], np.float32)
-    neighbours, similarity = with_borrowed(links(), np.array([4, 5]), text)
+    neighbours, similarity = with_borrowed(links(), StandIns.of(text, np.array([4])))
     np.testing.assert_array_equal(neighbours[:4], links().items[:4])
     np.testing.assert_array_equal(similarity[:4], links().weights[:4])
     # Halves: item 2 as the neighbour of both, item 1 by itself, item 3 by itself (too little).
@@ -29,5 +30,5 @@ def test_worked_by_hand():
 
 def test_what_is_given_stays_as_it_was():
     given = links()
-    with_borrowed(given, np.array([4, 5]), np.eye(6, dtype=np.float32))
+    with_borrowed(given, StandIns.of(np.eye(6, dtype=np.float32), np.array([4, 5])))
     np.testing.assert_array_equal(given.items, links().items)

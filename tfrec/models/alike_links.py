@@ -14,8 +14,24 @@ SHRINKAGE = 10.0
 """Sales at which an item's part of a similarity counts for half of its square."""
 
 
+def alike_items(text: np.ndarray) -> sparse.csr_matrix:
+    """Returns how much each item says of those that are described like it.
+
+    Args:
+        text: float32 `[num_items + 1, text_dimension]`, unit vectors of the items' texts, or zeros
+            where a text says nothing: such items are like none.
+
+    Returns:
+        float32 sparse `[num_items + 1, num_items + 1]`, rows of sum 1 or without an entry.
+    """
+    described = np.flatnonzero(text.any(axis=1))
+    nearest, weights = nearest_described(text, described, described, ALIKE)
+    places = (np.repeat(described, nearest.shape[1]), nearest.ravel())
+    return sparse.csr_matrix((weights.ravel(), places), shape=(len(text), len(text)))
+
+
 def alike_links(
-    neighbours: ItemLinks, text: np.ndarray, sales: np.ndarray
+    neighbours: ItemLinks, alike: sparse.csr_matrix, sales: np.ndarray
 ) -> tuple[ItemLinks, ItemLinks]:
     """Returns co-occurrence smoothed over descriptions, in both directions.
 
@@ -24,8 +40,7 @@ def alike_links(
 
     Args:
         neighbours: co-occurrence neighbours by cosine.
-        text: float32 `[num_items + 1, text_dimension]`, unit vectors of the items' texts, or zeros
-            where a text says nothing: such items are like none.
+        alike: from `alike_items`.
         sales: float `[num_items + 1]`, of every item; the cosine of two that hardly sold is large
             by chance, so in an average it is shrunk.
 
@@ -33,11 +48,6 @@ def alike_links(
         For every item the neighbours of the items that are described like it, and the items that
         are described like its neighbours; `LINKS` each.
     """
-    size = len(neighbours.items)
-    described = np.flatnonzero(text.any(axis=1))
-    nearest, weights = nearest_described(text, described, described, ALIKE)
-    places = (np.repeat(described, nearest.shape[1]), nearest.ravel())
-    alike = sparse.csr_matrix((weights.ravel(), places), shape=(size, size))
     certain = sparse.diags(np.sqrt(sales / (sales + SHRINKAGE)).astype(np.float32))
     together = certain @ neighbours.matrix() @ certain
     return _links(alike @ together), _links(together @ alike.T)

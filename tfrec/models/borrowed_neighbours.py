@@ -6,19 +6,16 @@ from tfrec.data.item_links import ItemLinks
 from tfrec.towers.stand_ins import StandIns
 
 
-def with_borrowed(links: ItemLinks, lonely: np.ndarray, text: np.ndarray) -> ItemLinks:
-    """Returns the links, in which lonely items have those of their stand-ins.
+def with_borrowed(links: ItemLinks, stand_ins: StandIns) -> ItemLinks:
+    """Returns the links, in which new items have those of their stand-ins.
 
-    A stand-in is linked to itself, as closely as to its own closest one. An item whose text says
-    nothing keeps what it has.
+    A stand-in is linked to itself, as closely as to its own closest one.
 
     Args:
         links: to what items were had with, or after.
-        lonely: int64 `[lonely]`, the items that borrow.
-        text: float32 `[num_items + 1, text_dimension]`, unit vectors of the items' texts, or zeros.
+        stand_ins: of the items that borrow.
     """
     neighbours, similarity = links.items.copy(), links.weights.copy()
-    stand_ins = StandIns.of(text, lonely[text[lonely].any(axis=1)])
     for item, nearest, weights in zip(
         stand_ins.items, stand_ins.nearest, stand_ins.weights, strict=True
     ):

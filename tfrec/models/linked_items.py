@@ -5,8 +5,9 @@ import tensorflow as tf
 
 from tfrec.data.item_links import ItemLinks
 from tfrec.data.log_statistics import ITEM_STATISTICS, LogStatistics
-from tfrec.models.alike_links import alike_links
+from tfrec.models.alike_links import alike_items, alike_links
 from tfrec.models.borrowed_neighbours import with_borrowed
+from tfrec.towers.stand_ins import StandIns
 
 WEIGHTINGS = ("hits", "steps", "days", "last", "returns")
 """How a history's events count: every hit alike, fading by step, fading by day, the last hit alone,
@@ -33,17 +34,19 @@ class LinkedItems(tf.Module):
 
     def __init__(self, statistics: LogStatistics, text: np.ndarray) -> None:
         super().__init__(name="linked_items")
+        # Descriptions stay when counts change, and comparing all of them takes long.
+        self._alike = alike_items(text)
         self._tables = {
             link: (
                 tf.Variable(table.items, trainable=False, name=f"{link}_items"),
                 tf.Variable(table.weights, trainable=False, name=f"{link}_weights"),
             )
-            for link, table in _tables_of(statistics, text).items()
+            for link, table in self._tables_of(statistics, text).items()
         }
 
     def fill(self, statistics: LogStatistics, text: np.ndarray) -> None:
-        """Takes over other statistics of the same items."""
-        for link, table in _tables_of(statistics, text).items():
+        """Takes over other statistics of the same items, with the same texts."""
+        for link, table in self._tables_of(statistics, text).items():
             for variable, values in zip(self._tables[link], table, strict=True):
                 variable.assign(values)
 
@@ -68,12 +71,12 @@ class LinkedItems(tf.Module):
         sums = tf.linalg.matmul(rows, found)
         return tf.reshape(sums, [batch, num_candidates, laid_out.shape[-1]])
 
-
-def _tables_of(statistics: LogStatistics, text: np.ndarray) -> dict[str, ItemLinks]:
-    # Items that nobody had, or nobody together with another.
-    lonely = np.flatnonzero((statistics.neighbours.items[1:] == 0).all(axis=1)) + 1
-    neighbours = with_borrowed(statistics.neighbours, lonely, text)
-    predecessors = with_borrowed(statistics.predecessors, lonely, text)
-    sales = np.expm1(statistics.items[:, ITEM_STATISTICS.index("log_count")])
-    alike, of_alike = alike_links(neighbours, text, sales)
-    return dict(zip(LINKS, (neighbours, predecessors, alike, of_alike), strict=True))
+    def _tables_of(self, statistics: LogStatistics, text: np.ndarray) -> dict[str, ItemLinks]:
+        # Items that nobody had, or nobody together with another, and whose text says something.
+        lonely = (statistics.neighbours.items == 0).all(axis=1) & text.any(axis=1)
+        stand_ins = StandIns.of(text, np.flatnonzero(lonely))
+        neighbours = with_borrowed(statistics.neighbours, stand_ins)
+        predecessors = with_borrowed(statistics.predecessors, stand_ins)
+        sales = np.expm1(statistics.items[:, ITEM_STATISTICS.index("log_count")])
+        alike, of_alike = alike_links(neighbours, self._alike, sales)
+        return dict(zip(LINKS, (neighbours, predecessors, alike, of_alike), strict=True))
