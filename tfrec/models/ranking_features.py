@@ -9,6 +9,7 @@ from tfrec.data.item_counts import SECONDS_PER_DAY
 from tfrec.data.log_statistics import ITEM_STATISTICS, LogStatistics
 from tfrec.models.linked_items import HITS, LINKS, RECENT, WEIGHTINGS, LinkedItems
 from tfrec.towers.catalogue import Catalogue
+from tfrec.towers.histories import step_weights
 
 STEP_DECAY = 0.7
 HALF_LIFE_DAYS = 30.0
@@ -171,18 +172,17 @@ class CandidateFeatures(tf.Module):
         self, items: tf.Tensor, events: tf.Tensor, timestamps: tf.Tensor
     ) -> tf.Tensor:
         present = items > 0
-        hit = tf.reduce_any(events[..., tf.newaxis] == self._target_events, axis=-1)
-        hit = tf.cast(tf.logical_and(hit, present), tf.float32)
-        after = tf.cumsum(hit, axis=1, reverse=True, exclusive=True)
+        hits = tf.reduce_any(events[..., tf.newaxis] == self._target_events, axis=-1)
+        hits = tf.logical_and(hits, present)
+        hit = tf.cast(hits, tf.float32)
         last = tf.reduce_max(timestamps, axis=1, keepdims=True)
         days = tf.cast(last - timestamps, tf.float32) / SECONDS_PER_DAY
         returned = tf.zeros_like(hit)
         if self._return_event is not None:
             returned = tf.cast(tf.logical_and(events == self._return_event, present), tf.float32)
         fading = tf.pow(2.0, -tf.maximum(days, 0.0) / HALF_LIFE_DAYS)
-        newest = tf.cast(after == 0, tf.float32)
-        weights = [hit, hit * tf.pow(STEP_DECAY, after), hit * fading, hit * newest, returned]
-        return tf.stack(weights, axis=-1)
+        steps, newest = step_weights(hits, STEP_DECAY), step_weights(hits, 0.0)
+        return tf.stack([hit, steps, hit * fading, newest, returned], axis=-1)
 
     def _lay_out(self, items: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         """Sums `[batch, length, weightings]` by item: `[batch, num_items + 1, weightings]`."""

@@ -56,7 +56,7 @@ def step_weights(hits: tf.Tensor, decay: tf.Tensor | float) -> tf.Tensor:
 
     Args:
         hits: bool `[batch, length]`, the events that count.
-        decay: in (0, 1].
+        decay: in [0, 1]; 0 leaves the last hit alone.
 
     Returns:
         float32 `[batch, length]`, 1 for the last hit and 0 for what is none.
