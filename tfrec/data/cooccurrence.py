@@ -181,18 +181,15 @@ def neighbour_table(chosen: sparse.csr_matrix, count: int) -> ItemLinks:
     """
     binary = _binary(chosen).tocsc()
     norms = np.sqrt(np.asarray(binary.sum(axis=0)).ravel())
-    items = np.zeros((binary.shape[1], count), np.int32)
-    cosines = np.zeros(items.shape, np.float32)
-    for start in range(0, len(items), BLOCK):
-        stop = min(start + BLOCK, len(items))
+    blocks = []
+    for start in range(0, binary.shape[1], BLOCK):
+        stop = min(start + BLOCK, binary.shape[1])
         common = sparse.csr_matrix(binary[:, start:stop].T @ binary)
-        common.sort_indices()
         similarity = _cosines(common, norms[start:stop], norms, 0.0)
-        for item in range(start, stop):
-            places = _neighbour_places(similarity, item - start, item, count)
-            items[item, : len(places)] = similarity.indices[places]
-            cosines[item, : len(places)] = similarity.data[places]
-    return ItemLinks(items, cosines)
+        rows = np.repeat(np.arange(start, stop), np.diff(similarity.indptr))
+        similarity.data[similarity.indices == rows] = 0.0
+        blocks.append(ItemLinks.strongest(similarity, count))
+    return ItemLinks(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
 
 
 def _binary(chosen: sparse.csr_matrix) -> sparse.csr_matrix:

@@ -22,10 +22,10 @@ class ItemLinks(NamedTuple):
         """Keeps the largest weights of every row, ties going to the lower index.
 
         Args:
-            matrix: sparse `[num_items + 1, num_items + 1]`, no weight negative.
-            count: links kept for every item.
+            matrix: sparse `[rows, num_items + 1]`, no weight negative.
+            count: links kept for every row.
         """
-        rows = sparse.csr_matrix(matrix)
+        rows = sparse.csr_matrix(matrix, copy=True)
         rows.eliminate_zeros()
         rows.sort_indices()
         items = np.zeros((rows.shape[0], count), np.int32)
