@@ -174,16 +174,15 @@ def pretend(model: RetrievalModel, cases: Cases, seed: int) -> PretendedCases:
     retriever = Retriever(model)
     scores = _by_batch(OpenGraph(retriever.scores), model, cases)[0]
     graph = OpenGraph(partial(retriever.queries_and_ways, cold_start))
-    queries, _ = _by_batch(graph, model, cases)
+    towards = {}
+    for decay in DECAYS:
+        cold_start.fit(**{**NONE, "decay": decay})
+        queries, way = _by_batch(graph, model, cases)
+        towards[decay] = np.where(pretended, way @ as_new.T, way @ vectors.T)
     scores = np.where(pretended, queries @ as_new.T + trend, scores)
     histories = cases.histories
     scores[histories.owner, histories.item] = -np.inf
     scores[:, 0] = -np.inf
-    towards = {}
-    for decay in DECAYS:
-        cold_start.fit(**{**NONE, "decay": decay})
-        _, way = _by_batch(graph, model, cases)
-        towards[decay] = np.where(pretended, way @ as_new.T, way @ vectors.T)
     return PretendedCases(
         scores, towards, sales, pretended, cases.target_offsets, cases.target_item
     )

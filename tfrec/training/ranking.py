@@ -237,8 +237,7 @@ def load_ranker(folder: Path, retrieval: RetrievalModel, config: RankingConfig) 
         raise UserError(
             f"the ranking model in {folder} is damaged; train the ranking model again"
         ) from error
-    expected = _spec(ranker, retrieval)
-    if {name: spec.get(name) for name in expected} != expected:
+    if spec.get("retrieval") != weights_fingerprint(retrieval):
         raise UserError(
             f"the ranking model in {folder} was trained on another retrieval model than the "
             "run's; train the ranking model again"
