@@ -21,10 +21,10 @@ import click
 import numpy as np
 from rich.table import Table
 
+from benchmarks.measuring import gain_with_interval
 from benchmarks.quality import step
 from pipelines.console import table_console
 from tfrec.config import change_config, dump_config, load_config
-from tfrec.evaluation.bootstrap import bootstrap_interval
 from tfrec.files import read_json, write_json
 
 RARE = 4
@@ -254,12 +254,11 @@ def table_of(rows: list[dict[str, Any]], title: str) -> Table:
         table.add_column(heading, justify="right")
     for row in rows:
         gain = np.array(row["of shoppers"]) - first
-        low, high = bootstrap_interval(gain[:, None])
         table.add_row(
             row["name"],
             f"{row['all'][RECALL]:.4f}",
             f"{row['all'][NDCG]:.4f}",
-            f"{gain.mean():+.4f} ({low[0]:+.4f} to {high[0]:+.4f})" if gain.any() else "",
+            gain_with_interval(gain) if gain.any() else "",
             f"{row['rare'][RECALL]:.4f}" if row["rare"] else "",
             f"{row['processor minutes']:.1f}",
         )

@@ -28,6 +28,12 @@ def processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def gain_with_interval(gain: np.ndarray) -> str:
+    """Returns the mean of differences `[shoppers]` and its 95 % bootstrap interval, as a text."""
+    low, high = bootstrap_interval(gain[:, None])
+    return f"{gain.mean():+.4f} ({low[0]:+.4f} to {high[0]:+.4f})"
+
+
 def with_intervals(values: np.ndarray, *, seed: int = 0) -> list[list[float]]:
     """Returns mean and half the bootstrap interval of every column of `[shoppers, columns]`."""
     low, high = bootstrap_interval(values, seed=seed)

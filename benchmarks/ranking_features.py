@@ -16,8 +16,8 @@ import click
 import numpy as np
 from rich.table import Table
 
+from benchmarks.measuring import gain_with_interval
 from pipelines.console import table_console
-from tfrec.evaluation.bootstrap import bootstrap_interval
 from tfrec.files import read_json, write_json
 
 ALL = "all features"
@@ -124,11 +124,10 @@ def table_of(found: dict[str, np.ndarray], title: str) -> Table:
     table.add_column("difference", justify="right")
     for name, values in found.items():
         gain = values - first
-        low, high = bootstrap_interval(gain[:, None])
         table.add_row(
             name,
             f"{values.mean():.4f}",
-            f"{gain.mean():+.4f} ({low[0]:+.4f} to {high[0]:+.4f})" if gain.any() else "",
+            gain_with_interval(gain) if gain.any() else "",
         )
     return table
 

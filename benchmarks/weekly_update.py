@@ -24,11 +24,10 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measuring import processor_seconds
+from benchmarks.measuring import gain_with_interval, processor_seconds
 from tfrec.config import ExperimentConfig, dump_config, load_config
 from tfrec.data.dataset import PreparedDataset
 from tfrec.data.sample import sample_path
-from tfrec.evaluation.bootstrap import bootstrap_interval
 from tfrec.evaluation.cases import Cases
 from tfrec.files import read_json, write_json
 from tfrec.updating.contenders import Contender, all_text_vectors
@@ -268,11 +267,10 @@ def _report(folders: Folders, weeks: int) -> None:
         weekly.add_column(name, justify="right")
     for number, each in enumerate(read):
         difference = np.subtract(each["ndcg"]["updated weekly"], each["ndcg"]["never updated"])
-        low, high = bootstrap_interval(difference[:, None])
         weekly.add_row(
             each["first_day"][:10],
             *(f"{means[arm][number]:.4f}" if arm in each["ndcg"] else "" for arm in ARMS),
-            f"{difference.mean():+.4f} ({low[0]:+.4f} to {high[0]:+.4f})",
+            gain_with_interval(difference),
             "trained" if each["trained"] else "kept",
             each["outcome"],
         )
