@@ -13,6 +13,9 @@ import pytest
 
 import tfrec  # noqa: F401
 
+# isort: split
+import tensorflow as tf
+
 # Several test processes share the cores, and the models are small: more threads only wait.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
@@ -52,6 +55,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts first what takes longest, so that no test process ends with it alone."""
     order = {name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: order.get(item.nodeid.split("/")[1], len(order)))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Seeds every test, so that its numbers are the same whatever ran before in its process."""
+    tf.keras.utils.set_random_seed(0)
 
 
 @pytest.hookimpl(optionalhook=True)

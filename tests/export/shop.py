@@ -98,6 +98,7 @@ def make_run(
     Training would leave most of them at 0, and takes longer.
     """
     config = shop_config(write_tiny_bert(folder / "bert"), **sections)
+    tf.keras.utils.set_random_seed(config.seed)  # whatever ran before in this process
     events = write_frame(events_frame() if events is None else events, folder / "events.parquet")
     catalogue = write_frame(items_frame() if items is None else items, folder / "items.parquet")
     dataset = prepare_dataset(events, catalogue, folder / "data", config.data)
