@@ -6,7 +6,8 @@
 A tenth of the catalogue is taken out of training, histories and validation. In the test, all items
 compete; hits on the new ones and on the others are counted apart. `--tune` does the same one step
 earlier in time and with other items: settings are chosen there, and the test is looked at once.
-`--price` adds rows of the retrieval model with `cold_start` fitted with that `new_item_price`.
+`--price` adds rows of both stages with the ranking model fitted with that `new_item_price`, and of
+the retrieval model with a `cold_start` fitted so.
 """
 
 import subprocess
@@ -101,7 +102,8 @@ def measure(run: Path, new: set[str], prices: Sequence[float] = ()) -> list[dict
     Args:
         run: the trained run.
         new: ids of the items that were held out.
-        prices: as `retrieval.new_item_price`; the cold start is fitted with each.
+        prices: as `new_item_price` of the ranking model and of `retrieval`; both are fitted with
+            each.
     """
     from tfrec.training.loading import TrainedRun
 
@@ -110,19 +112,34 @@ def measure(run: Path, new: set[str], prices: Sequence[float] = ()) -> list[dict
     is_new = trained.dataset.items["item_id"].isin(new).to_numpy()[cases.target_item - 1]
     return [
         {"model": name, **figures(rank(scorer, cases)[0], cases, is_new)}
-        for name, scorer in _scorers(trained, prices)
+        for name, scorer in _scorers(trained, run, prices)
     ]
 
 
-def _scorers(trained: "TrainedRun", prices: Sequence[float]) -> Iterator[tuple[str, Scorer]]:
-    """Yields each model when it is asked for: fitting a cold start changes the one before."""
+def _scorers(
+    trained: "TrainedRun", run: Path, prices: Sequence[float]
+) -> Iterator[tuple[str, Scorer]]:
+    """Yields each model when it is asked for: fitting one changes the one before."""
     from tfrec.models.scorers import RetrievalScorer, TwoStageScorer
     from tfrec.training.cold_start import choose
+    from tfrec.training.new_item_factor import fit_new_item_factor
+    from tfrec.training.ranking_lists import HOLDOUT, read_lists
+    from tfrec.training.ranking_validation import RankingValidation
 
     yield "retrieval", RetrievalScorer(trained.retrieval)
     recommender = trained.recommender()
     if recommender is not None:
         yield "retrieval + ranking", TwoStageScorer(recommender, hide_history=True)
+        model = recommender.ranker.model
+        lists = read_lists(run / "ranking", HOLDOUT, model.events)
+        validation = RankingValidation(model, lists)
+        validation.measure()
+        for price in prices:
+            fit_new_item_factor(model, lists, validation, price)
+            name = (
+                f"retrieval + ranking, price {price:g} ({float(model.new_item_factor):.2f} times)"
+            )
+            yield name, TwoStageScorer(recommender, hide_history=True)
     yield from _baselines(trained.dataset, trained.text_vectors, EVALUATION)
     if prices:
         cold_start, pretended = _pretended(trained)

@@ -58,9 +58,10 @@ def quality(run: Path, folder: Path, name: str, seed: int) -> np.ndarray:
     import tensorflow as tf
 
     from tfrec.models.ranking import RankingModel
-    from tfrec.training.candidate_lists import CandidateLists, list_batches
+    from tfrec.training.candidate_lists import list_batches
     from tfrec.training.loop import TrainingLoop
-    from tfrec.training.ranking import FEATURES, LISTS, NORMALISE_BATCH
+    from tfrec.training.ranking import FEATURES, NORMALISE_BATCH
+    from tfrec.training.ranking_lists import HOLDOUT, TRAIN, read_lists
     from tfrec.training.ranking_validation import RankingValidation
     from tfrec.training.retrieval import SPEC
     from tfrec.training.run import RunDirectory
@@ -70,9 +71,7 @@ def quality(run: Path, folder: Path, name: str, seed: int) -> np.ndarray:
     targets, returned = spec["target_events"], spec["return_event"]
     events = [*targets, *([returned] if returned else [])]
     features = read_json(ranking.path / FEATURES)["features"]
-    train, holdout = (
-        CandidateLists.load(ranking.path / LISTS / part, events) for part in ("train", "holdout")
-    )
+    train, holdout = (read_lists(ranking.path, part, events) for part in (TRAIN, HOLDOUT))
     config = ranking.config.ranking
     size = config.training.batch_lists
     tf.keras.utils.set_random_seed(seed)

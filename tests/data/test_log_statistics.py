@@ -54,6 +54,14 @@ def test_only_the_nearest_neighbours_are_kept():
     assert neighbours_of(found, 2) == {1: 1.0}
 
 
+def test_sales_are_counted_and_what_was_added_has_none(tmp_path):
+    dataset = make_dataset([[1, 2, 1], [2, (3, 2)]], 4)
+    found = LogStatistics.build(dataset, 1)
+    assert found.sales.tolist() == [0, 2, 2, 0, 0]
+    found.save(tmp_path / "statistics.npz")
+    assert LogStatistics.load(tmp_path / "statistics.npz", 5).sales.tolist() == [0, 2, 2, 0, 0, 0]
+
+
 def test_returns_make_no_neighbours():
     dataset = make_dataset([[1, (2, 2)], [1, 3]], 3)
     assert neighbours_of(LogStatistics.build(dataset, 3), 1) == {3: 1 / np.sqrt(2)}

@@ -149,3 +149,17 @@ def test_who_has_no_targets_has_empty_fields():
     without = Histories(**{**vars(plain), **no_targets(2)})
     assert without.target_offsets.tolist() == [0, 0, 0]
     assert_equal(without, histories([2, 1], [0, 0]))
+
+
+def test_shoppers_without_their_events_of_some_items():
+    whole = histories([3, 1, 2], [1, 0, 2])
+    left_out = np.zeros(100, bool)
+    left_out[whole.item[[0, 3]]] = True
+    kept = ~left_out[whole.item]
+    found = whole.without_items(left_out)
+    assert not left_out[found.item].any() and len(found) == 3
+    assert found.lengths[1] == 0, "a shopper without events is still there"
+    for name in ("item", "event", "timestamp", "value"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(whole, name)[kept])
+    np.testing.assert_array_equal(found.owner, whole.owner[kept])
+    np.testing.assert_array_equal(found.target_item, whole.target_item)

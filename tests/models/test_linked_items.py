@@ -21,7 +21,7 @@ def statistics(cosine: float) -> LogStatistics:
     before.items[1, 0], before.weights[1, 0] = 2, 3.0
     counts = np.zeros((5, len(ITEM_STATISTICS)), np.float32)
     counts[1:3, ITEM_STATISTICS.index("log_count")] = np.log1p(10.0)
-    return LogStatistics(together, before, counts)
+    return LogStatistics(together, before, counts, np.expm1(counts[:, 0]))
 
 
 def spoken_for(linked: LinkedItems, link: str, had: int) -> list[float]:

@@ -23,12 +23,13 @@ PREDECESSORS = ItemLinks(
     np.array([[0, 0], [2, 0], [3, 0], [1, 2], [5, 0], [0, 0]], np.int32),
     np.array([[0, 0], [4, 0], [1, 0], [2, 0.5], [3, 0], [0, 0]], "f4"),
 )
+SALES = np.zeros(6, np.float32)
 
 
 @pytest.fixture(scope="module")
 def features():
     statistics = np.arange(6 * len(ITEM_STATISTICS), dtype=np.float32).reshape(6, -1)
-    log = LogStatistics(NEIGHBOURS, PREDECESSORS, statistics)
+    log = LogStatistics(NEIGHBOURS, PREDECESSORS, statistics, SALES)
     return CandidateFeatures(Catalogue(five_items()), log, target_events=[1], return_event=2)
 
 
@@ -103,6 +104,7 @@ def test_only_items_without_neighbours_borrow_predecessors():
         neighbours,
         predecessors,
         np.zeros((6, len(ITEM_STATISTICS)), np.float32),
+        SALES,
     )
     made = CandidateFeatures(Catalogue(five_items()), log, target_events=[1], return_event=None)
     found = describe(made, [3, 4], shopper())
@@ -201,7 +203,8 @@ def test_an_empty_history(features, length):
 
 
 def test_a_log_without_time_or_returns():
-    log = LogStatistics(NEIGHBOURS, PREDECESSORS, np.zeros((6, len(ITEM_STATISTICS)), np.float32))
+    counts = np.zeros((6, len(ITEM_STATISTICS)), np.float32)
+    log = LogStatistics(NEIGHBOURS, PREDECESSORS, counts, SALES)
     made = CandidateFeatures(Catalogue(five_items()), log, target_events=[1], return_event=None)
     history = shopper() | {"timestamps": tf.zeros([1, 4], tf.int64)}
     found = describe(made, [1, 2], history)

@@ -30,6 +30,7 @@ def make_recommender(candidates=3, **ranking):
             random.integers(0, 6, (6, 2)).astype(np.int32), random.random((6, 2), np.float32)
         ),
         random.random((6, len(ITEM_STATISTICS)), np.float32),
+        np.array([0, 0, 1, 5, 0, 2], np.float32),
     )
     config = RankingConfig(candidates=max(candidates, 2), **ranking)
     ranker = build_ranker(retrieval, statistics, config)
@@ -67,6 +68,27 @@ def test_candidates_of_the_first_stage_in_the_order_of_the_second():
         assert (np.diff(values[row]) <= 0).all()
     expected = probabilities["purchase"] * (1 - probabilities["return"])
     np.testing.assert_allclose(values, expected, rtol=1e-5)
+
+
+def test_what_nobody_bought_is_raised_on_every_surface():
+    plain = make_recommender(candidates=5)
+    before = dict(zip(*(part[0].tolist() for part in recommend(plain, [[0]] * 3)[:2]), strict=True))
+    raised = make_recommender(candidates=5)
+    raised.ranker.model.new_item_factor.assign(4.0)
+    items, values, chances = recommend(raised, [[0]] * 3)
+    # Items 1 and 4 were never sold, item 2 once; the probabilities are not touched.
+    factors = {1: 4.0, 2: 2.0, 3: 4 ** (1 / 32), 4: 4.0, 5: 4 ** (1 / 4)}
+    found = dict(zip(items[0].tolist(), values[0].tolist(), strict=True))
+    assert found == pytest.approx({item: before[item] * factors[item] for item in before})
+    assert (np.diff(values[0]) <= 0).all() and (chances["purchase"] <= 1).all()
+    frame = pd.DataFrame({"item_id": [str(item) for item in range(1, NUM_ITEMS + 1)]})
+    weighed = SurfaceConfig(places=5, depth=5, return_penalty=0.0)
+    display = DisplayOrder(weighed, frame, {})
+    shown = Recommender(raised.retriever, raised.ranker, 5, display).show(
+        pad_histories(three_shoppers(), 10), tf.zeros([3, 1], tf.int64), count=5
+    )
+    worth = shown.probabilities["purchase"][0] * [factors[item] for item in shown.items[0].numpy()]
+    assert (np.diff(worth) <= 0).all()
 
 
 def test_hidden_items_are_never_shown_and_others_take_their_places():

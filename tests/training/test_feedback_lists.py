@@ -174,7 +174,8 @@ def test_parts_of_different_widths_are_joined():
         ones = np.ones((2, width), np.float32)
         return CandidateLists(
             np.ones((2, width), np.int32), np.arange(2), np.zeros(2, bool), ones[..., None],
-            ones, ones, {"purchase": ones}, np.ones(2, np.int64), examination,
+            ones, ones, {"purchase": ones}, np.ones(2, np.int64), ones, np.zeros(2, np.int64),
+            examination,
         )  # fmt: skip
 
     narrow = part(2, np.full((2, 2), 0.5, np.float32))
@@ -215,7 +216,8 @@ def test_lists_come_back_from_the_disk(tmp_path):
     ones = np.ones((1, 2), np.float32)
     lists = CandidateLists(
         np.ones((1, 2), np.int32), np.arange(1), np.zeros(1, bool), ones[..., None],
-        ones, ones, {"purchase": ones}, np.ones(1, np.int64), 0.5 * ones,
+        ones, ones, {"purchase": ones}, np.ones(1, np.int64), ones, np.zeros(1, np.int64),
+        0.5 * ones,
     )  # fmt: skip
     lists.save(tmp_path / "lists")
     loaded = CandidateLists.load(tmp_path / "lists", ["purchase"])

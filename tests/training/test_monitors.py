@@ -136,8 +136,9 @@ def test_results_of_lists_are_those_of_an_evaluation(excluding):
         for row, past in enumerate(pasts):
             values[row, np.isin(items[row], past)] = -np.inf
     lists = CandidateLists(
-        items, np.arange(5), np.full(5, excluding), values, values, values, {}, np.ones(5)
-    )
+        items, np.arange(5), np.full(5, excluding), values, values, values, {}, np.ones(5),
+        values, np.zeros(5),
+    )  # fmt: skip
     (mode,) = held_out_modes(shop, np.arange(5), lists, 0)
     config = EvaluationConfig(
         cutoffs=[10], repeats="exclude" if excluding else "count", bootstrap_samples=1
@@ -166,6 +167,8 @@ def test_a_way_of_counting_that_has_no_targets_is_left_out():
         zeros,
         {},
         np.ones(4),
+        zeros,
+        np.zeros(4),
     )
     modes = held_out_modes(shop, np.arange(2), lists, 0)
     assert [mode.cases.repeats for mode in modes] == ["count"]

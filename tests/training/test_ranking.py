@@ -13,18 +13,16 @@ from tests.training.planted_shop import RETURNED, small_experiment
 from tfrec.config import RankingConfig
 from tfrec.errors import UserError
 from tfrec.models.ranking import RankingModel
-from tfrec.models.recommender import Retriever
 from tfrec.towers.histories import pad_histories
-from tfrec.training import ranking as ranking_module
 from tfrec.training.candidate_lists import (
     CandidateLists,
     drawn_shoppers,
     holdout_shoppers,
     list_batches,
-    make_lists,
 )
 from tfrec.training.loading import TrainedRun
-from tfrec.training.ranking import build_ranker, calibrate, load_ranker, train_ranking
+from tfrec.training.own_lists import ListMaker
+from tfrec.training.ranking import calibrate, load_ranker, train_ranking
 from tfrec.training.ranking_validation import TRUST, RankingValidation, predict
 
 
@@ -109,6 +107,8 @@ def distorted_lists(slope, offset, seed=0, lists=400, candidates=50):
         ones.copy(),
         {"purchase": labels[..., 0], "return": labels[..., 1]},
         ones[:, 0],
+        ones,
+        np.zeros(lists, np.int64),
     )
 
 
@@ -161,103 +161,6 @@ def test_holdout_is_a_share_that_the_hash_decides():
     assert holdout_shoppers(edges, 0.5).tolist() == [True, True, False]
 
 
-@pytest.fixture(scope="module")
-def small_lists(planted_run, trained):
-    """Makes lists for the first validation shoppers."""
-
-    def make(count=30, negatives=6, **config):
-        settings = RankingConfig.model_validate(
-            {"candidates": 8, "neighbours": 10, "hidden_units": [4], **config}
-        )
-        ranker = build_ranker(trained.retrieval, trained.ranker_statistics, settings)
-        histories = planted_run.dataset.histories("valid").select(np.arange(count))
-        lists = make_lists(
-            planted_run.dataset,
-            histories,
-            Retriever(trained.retrieval),
-            ranker,
-            settings,
-            seed=1,
-            negatives=negatives,
-        )
-        return histories, lists, ranker
-
-    from tfrec.data.log_statistics import LogStatistics
-
-    statistics = LogStatistics.build(planted_run.dataset, 10)
-    trained = SimpleNamespace(retrieval=trained.retrieval, ranker_statistics=statistics)
-    return make
-
-
-def test_items_that_training_never_sold_are_no_candidates(planted_run, small_lists, monkeypatch):
-    dataset = planted_run.dataset
-    _, lists, _ = small_lists()
-    new = np.unique(lists.items[:, 0])[:3]
-    assert np.isin(lists.items, new).any()
-    items = dataset.items.copy()
-    items.loc[new - 1, "train_events"] = 0
-    monkeypatch.setitem(vars(dataset), "items", items)
-    _, lists, _ = small_lists()
-    assert not np.isin(lists.items, new).any()
-
-
-@pytest.mark.parametrize("mode", ["count", "exclude"])
-def test_lists_are_the_best_candidates_and_popular_items(planted_run, trained, small_lists, mode):
-    histories, lists, ranker = small_lists(repeats=mode)
-    scores = Retriever(trained.retrieval).scores(pad_histories(histories, 500)).numpy()
-    own = ranker.features.names.index("own_hits")
-    score = ranker.features.names.index("retrieval_score")
-    assert lists.features.shape == (30, 14, len(ranker.features.names))
-    for row in range(30):
-        had = set(histories.item[histories.history(row)].tolist())
-        allowed = [
-            item for item in 1 + np.argsort(-scores[row, 1:]) if mode == "count" or item not in had
-        ]
-        # Features tell which candidates they are of: their scores are those of the best eight.
-        found = np.sort(lists.features[row, :8, score])[::-1]
-        np.testing.assert_allclose(found, scores[row, allowed[:8]], atol=1e-5)
-        assert lists.retrieved[row].tolist() == [1] * 8 + [0] * 6
-        # No candidate twice, however popular.
-        real = lists.features[row, lists.present[row] > 0, score]
-        assert len(np.unique(real)) == len(real)
-        if mode == "exclude":
-            assert not lists.features[row, lists.present[row] > 0, own].any()
-
-
-def test_labels_are_what_came(planted_run, trained, small_lists):
-    histories, lists, ranker = small_lists(repeats="count", negatives=0, candidates=40)
-    scores = Retriever(trained.retrieval).scores(pad_histories(histories, 500)).numpy()
-    place = ranker.features.names.index("retrieval_score")
-    dataset = planted_run.dataset
-    for row in range(30):
-        order = {round(float(s), 6): item for item, s in enumerate(scores[row]) if item}
-        items = [order[round(float(s), 6)] for s in lists.features[row, :, place]]
-        assert sorted(items) == list(range(1, 41)), "the whole catalogue"
-        where = histories.targets(row)
-        came, kinds = histories.target_item[where], histories.target_event[where]
-        for event in ("purchase", "return"):
-            index = dataset.event_types.index(event) + 1
-            labelled = {items[i] for i in np.flatnonzero(lists.labels[event][row])}
-            assert labelled == set(came[kinds == index].tolist())
-        assert lists.targets[row] == len(set(came[kinds == 1].tolist()))
-
-
-def test_both_modes_make_two_lists_a_shopper(small_lists):
-    _, lists, _ = small_lists(count=5)
-    assert len(lists.features) == 10
-    assert (lists.targets[5:] <= lists.targets[:5]).all()
-
-
-def test_lists_come_back_from_the_disk(small_lists, tmp_path):
-    _, lists, ranker = small_lists(count=3)
-    lists.save(tmp_path / "lists")
-    loaded = CandidateLists.load(tmp_path / "lists", ranker.model.events)
-    for name in ("features", "present", "retrieved", "targets"):
-        np.testing.assert_array_equal(getattr(loaded, name), getattr(lists, name))
-    for event in ranker.model.events:
-        np.testing.assert_array_equal(loaded.labels[event], lists.labels[event])
-
-
 def test_batches_hold_every_list_once_in_an_order_of_the_seed():
     lists = distorted_lists((1, 1), (0, 0), lists=10, candidates=3)
 
@@ -299,7 +202,7 @@ def test_training_goes_on_with_the_lists_that_were_made(
     def none(*_, **__):
         raise AssertionError("the lists are there")
 
-    monkeypatch.setattr(ranking_module, "make_lists", none)
+    monkeypatch.setattr(ListMaker, "make", none)
     assert run().resumed
     train_ranking(dataset, trained.retrieval, run(), config)
     assert (run().path / "lists" / "train" / "features.npy").stat().st_mtime_ns == made
@@ -319,16 +222,6 @@ def test_features_of_another_version_are_named(planted_run, trained, tmp_path):
     record.write_text(json.dumps(spec | {"features": spec["features"][:-1]}))
     with pytest.raises(UserError, match="reads other features than this version of tfrec"):
         load_ranker(folder, trained.retrieval, RankingConfig())
-
-
-def test_some_of_the_lists(small_lists):
-    _, lists, _ = small_lists()
-    some = lists.select(np.array([4, 1]))
-    assert len(some.items) == 2
-    np.testing.assert_array_equal(some.features, lists.features[[4, 1]])
-    for event, values in lists.labels.items():
-        np.testing.assert_array_equal(some.labels[event], values[[4, 1]])
-    assert some.examination is None
 
 
 @pytest.mark.parametrize("share", [1e-9, 0.999999])

@@ -27,12 +27,15 @@ class LogStatistics:
     Attributes:
         neighbours: of every item those most often had by the same shoppers, with their cosines.
         predecessors: of every item those that shoppers had shortly before it, with their counts.
-        items: float32 `[num_items + 1, len(ITEM_STATISTICS)]`.
+        items: float32 `[num_items + 1, len(ITEM_STATISTICS)]`; of an item without any event those
+            of a typical one.
+        sales: float32 `[num_items + 1]`, target events.
     """
 
     neighbours: ItemLinks
     predecessors: ItemLinks
     items: np.ndarray
+    sales: np.ndarray
 
     @classmethod
     def build(
@@ -55,6 +58,7 @@ class LogStatistics:
             neighbour_table(history_matrix(histories, size, events=targets), neighbours),
             predecessors(histories, size, targets, PREDECESSORS),
             _item_statistics(histories, dataset),
+            item_counts(histories, size, targets).astype(np.float32),
         )
 
     def save(self, path: Path) -> None:
@@ -67,21 +71,23 @@ class LogStatistics:
                 predecessors=self.predecessors.items,
                 succession=self.predecessors.weights,
                 items=self.items,
+                sales=self.sales,
             )
 
     @classmethod
     def load(cls, path: Path, num_items: int) -> "LogStatistics":
-        """Reads what `save` wrote; items beyond those of the training log count as typical ones."""
+        """Reads what `save` wrote; items beyond those of the training log count as unsold."""
         with np.load(path) as arrays:
             neighbours = ItemLinks(arrays["neighbours"], arrays["similarity"])
             before = ItemLinks(arrays["predecessors"], arrays["succession"])
-            items = arrays["items"]
+            items, sales = arrays["items"], arrays["sales"]
         added = num_items + 1 - len(items)
         typical = _typical_item(items[1:])
         return cls(
             neighbours.with_items(added),
             before.with_items(added),
             np.concatenate([items, np.repeat(typical, added, axis=0)]),
+            np.pad(sales, (0, added)),
         )
 
 

@@ -145,6 +145,16 @@ class Histories:
             target_timestamp=self.target_timestamp[target_rows],
         )
 
+    def without_items(self, left_out: np.ndarray) -> "Histories":
+        """Returns the same shoppers without their events of some items; targets stay as they are.
+
+        Args:
+            left_out: bool `[num_items + 1]`, the items left out.
+        """
+        kept = ~left_out[self.item]
+        sizes = np.bincount(self.owner[kept], minlength=len(self))
+        return self.with_events(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), kept)
+
     def with_events(self, offsets: np.ndarray, rows: np.ndarray) -> "Histories":
         """Returns the same shoppers with some of their events; targets stay as they are.
 

@@ -63,7 +63,8 @@ class RankingModel(tfrs.models.Model):
     The heads of target events correct the retrieval model's log probability, and start at zero: an
     untrained model keeps the order of the first stage, and training can only move away from it as
     far as the validation score allows. How much of the correction counts, `trust`, is chosen on
-    validation too.
+    validation too, and so is `new_item_factor`, by how much the value of items that hardly sold is
+    raised to give them a chance.
 
     Args:
         num_features: size of a candidate's feature vector.
@@ -129,6 +130,7 @@ class RankingModel(tfrs.models.Model):
             for index, event in enumerate(self.events)
         }
         self.trust = tf.Variable(1.0, trainable=False, name="trust")
+        self.new_item_factor = tf.Variable(1.0, trainable=False, name="new_item_factor")
         self._event_task = tfrs.tasks.Ranking(
             loss=tf.keras.losses.BinaryCrossentropy(
                 from_logits=True, reduction=tf.keras.losses.Reduction.SUM
@@ -152,6 +154,7 @@ class RankingModel(tfrs.models.Model):
             "heads": self.heads,
             "calibration": self.calibration,
             "trust": self.trust,
+            "new_item_factor": self.new_item_factor,
         }
         return {name: part for name, part in parts.items() if part is not None}
 
@@ -221,6 +224,17 @@ class RankingModel(tfrs.models.Model):
             self.return_event,
             self.config.return_penalty if return_penalty is None else return_penalty,
         )
+
+    def factor_of(self, sales: tf.Tensor) -> tf.Tensor:
+        """Returns what the value of items is multiplied by, float32 of the shape of `sales`.
+
+        That is ``new_item_factor ** (1 / 2**n)`` after `n` sales, so that the first ones are no
+        cliff. It is 1 until it is fitted.
+
+        Args:
+            sales: float32, counts.
+        """
+        return tf.pow(self.new_item_factor, tf.pow(0.5, sales))
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns the sum of `loss_parts`."""

@@ -84,6 +84,7 @@ class CandidateFeatures(tf.Module):
         super().__init__(name="candidate_features")
         self.catalogue = catalogue
         self.item_statistics = tf.Variable(statistics.items, trainable=False)
+        self.sales = tf.Variable(statistics.sales, trainable=False)
         text = catalogue.text.numpy()
         centred = text - text[1:].mean(axis=0)
         norms = np.linalg.norm(centred, axis=1, keepdims=True)
@@ -106,6 +107,7 @@ class CandidateFeatures(tf.Module):
         """Takes over other statistics of the same items."""
         self._linked.fill(statistics, self.text.numpy())
         self.item_statistics.assign(statistics.items)
+        self.sales.assign(statistics.sales)
 
     @property
     def names(self) -> list[str]:

@@ -160,7 +160,26 @@ class Ranker(tf.Module):
         """
         logits = self.model(self.describe(history, candidates, scores))
         probabilities = self.model.probabilities(logits)
-        return self.model.scores(probabilities), probabilities
+        return self.worth(candidates, probabilities), probabilities
+
+    def worth(
+        self,
+        candidates: tf.Tensor,
+        probabilities: dict[str, tf.Tensor],
+        event_weights: dict[str, float] | None = None,
+        return_penalty: float | None = None,
+    ) -> tf.Tensor:
+        """Returns the value of candidates, `[batch, num_candidates]`, that of new ones raised.
+
+        Args:
+            candidates: int64 `[batch, num_candidates]`.
+            probabilities: of every event, as `rank` returns them.
+            event_weights: as in `RankingModel.worth`.
+            return_penalty: as in `RankingModel.worth`.
+        """
+        sales = tf.gather(self.features.sales, candidates)
+        worth = self.model.worth(probabilities, event_weights, return_penalty)
+        return worth * self.model.factor_of(sales)
 
 
 class Shown(NamedTuple):
@@ -273,8 +292,8 @@ class Recommender(tf.Module):
         config = self.display.config
         worth = values
         if config.event_weights is not None or config.return_penalty is not None:
-            worth = self.ranker.model.worth(
-                probabilities, config.event_weights, config.return_penalty
+            worth = self.ranker.worth(
+                items, probabilities, config.event_weights, config.return_penalty
             )
         values = self.retriever.with_opening(history, values, items)
         worth = self.retriever.with_opening(history, worth, items)

@@ -152,15 +152,12 @@ class RetrievalModel(tfrs.models.Model):
         if self.cold_start is not None:
             self.cold_start.fill(item_counts(log, width, events))
 
-    def item_vectors(self, pretended: np.ndarray | None = None) -> tf.Tensor:
+    def item_vectors(self) -> tf.Tensor:
         """Returns the unit vectors of all items: `[num_items + 1, dimension]`, row 0 unused.
 
         The id offset of an item that has learned none is the mean of its stand-ins'.
-
-        Args:
-            pretended: bool `[num_items + 1]`, items that are treated as if they had learned none.
         """
-        offsets = tf.constant(self.id_offsets.table(pretended))
+        offsets = tf.constant(self.id_offsets.table())
         return self.item_tower(self.catalogue.all_features(), offsets=offsets)
 
     def query_vectors(

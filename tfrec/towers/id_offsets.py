@@ -1,5 +1,8 @@
 """The id offsets of a catalogue: learned ones, and for new items those of their stand-ins."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import tensorflow as tf
 
@@ -25,27 +28,34 @@ class IdOffsets:
         self._tower = tower
         self._catalogue = catalogue
         self.stand_ins = stand_ins
+        self._pretended = np.zeros(catalogue.num_items + 1, bool)
+
+    @contextmanager
+    def pretending(self, new: np.ndarray) -> Iterator[None]:
+        """Treats items as if they had learned nothing, until the context is left.
+
+        Args:
+            new: bool `[num_items + 1]`, these items; they stand in for nobody.
+        """
+        before, self._pretended = self._pretended, new
+        try:
+            yield
+        finally:
+            self._pretended = before
 
     def learned(self) -> np.ndarray:
         """Returns bool `[num_items + 1]`: items with an id offset that training has moved."""
         moved = self._tower.id_offset.numpy().any(axis=1)
-        return np.pad(moved, (0, self._catalogue.num_items + 1 - len(moved)))
+        moved = np.pad(moved, (0, self._catalogue.num_items + 1 - len(moved)))
+        return moved & ~self._pretended
 
-    def table(self, pretended: np.ndarray | None = None) -> np.ndarray:
+    def table(self) -> np.ndarray:
         """Returns the id offsets of all items: float32 `[num_items + 1, dimension]`, row 0 zero.
 
         Those of items that have learned none are the means of their stand-ins', or zero without
         stand-ins.
-
-        Args:
-            pretended: bool `[num_items + 1]`, items that are treated as if they had learned none;
-                they stand in for nobody.
         """
-        offsets, new = self._own(), ~self.learned()
-        if pretended is not None:
-            offsets[pretended] = 0.0
-            new |= pretended
-        return self.lend(offsets, new)
+        return self.lend(self._own(), ~self.learned())
 
     def lend(self, values: np.ndarray, new: np.ndarray) -> np.ndarray:
         """Fills in what is not known of new items with the weighted means of their stand-ins.
@@ -78,6 +88,7 @@ class IdOffsets:
         offsets = np.zeros((self._catalogue.num_items + 1, own.shape[1]), np.float32)
         offsets[: len(own)] = own
         offsets[0] = 0.0
+        offsets[self._pretended] = 0.0
         return offsets
 
     def _described(self) -> np.ndarray:

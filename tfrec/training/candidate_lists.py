@@ -6,14 +6,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfrec.config import RankingConfig
-from tfrec.data.dataset import PreparedDataset
 from tfrec.data.records import Histories
 from tfrec.files import atomic_folder
-from tfrec.models.graphs import OpenGraph
-from tfrec.models.recommender import Ranker, Retriever
-from tfrec.progress import progress
-from tfrec.towers.histories import pad_histories
 
 SHOPPERS_A_BATCH = 256
 
@@ -31,6 +25,8 @@ class CandidateLists:
         retrieved: float32 `[lists, num_candidates]`, 0 for the popularity-sampled negatives.
         labels: float32 `[lists, num_candidates]` an event type.
         targets: int64 `[lists]`, number of the shopper's targets, retrieved or not.
+        sales: float32 `[lists, num_candidates]`, those that are known of each candidate.
+        unsold_targets: int64 `[lists]`, how many of the targets nobody is known to have bought.
         examination: float32 `[lists, num_candidates]` in (0, 1], chance that a candidate was looked
             at on a list that was shown; None where all count alike.
     """
@@ -43,6 +39,8 @@ class CandidateLists:
     retrieved: np.ndarray
     labels: dict[str, np.ndarray]
     targets: np.ndarray
+    sales: np.ndarray
+    unsold_targets: np.ndarray
     examination: np.ndarray | None = None
 
     def save(self, folder: Path) -> None:
@@ -64,6 +62,8 @@ class CandidateLists:
             retrieved=np.load(folder / "retrieved.npy"),
             labels={event: np.load(folder / f"label-{event}.npy") for event in events},
             targets=np.load(folder / "targets.npy"),
+            sales=np.load(folder / "sales.npy"),
+            unsold_targets=np.load(folder / "unsold_targets.npy"),
             examination=np.load(examination) if examination.exists() else None,
         )
 
@@ -104,6 +104,8 @@ class CandidateLists:
                 for event in parts[0].labels
             },
             targets=np.concatenate([part.targets for part in parts]),
+            sales=join("sales"),
+            unsold_targets=np.concatenate([part.unsold_targets for part in parts]),
             examination=np.concatenate([part._looks(width) for part in parts])
             if examined
             else None,
@@ -123,6 +125,8 @@ class CandidateLists:
             "present": self.present,
             "retrieved": self.retrieved,
             "targets": self.targets,
+            "sales": self.sales,
+            "unsold_targets": self.unsold_targets,
         }
         if self.examination is not None:
             arrays["examination"] = self.examination
@@ -150,100 +154,6 @@ def drawn_shoppers(histories: Histories, most: int, *, seed: int) -> Histories:
         return histories
     drawn = np.random.default_rng(seed).permutation(len(histories))[:most]
     return histories.select(np.sort(drawn))
-
-
-def make_lists(
-    dataset: PreparedDataset,
-    histories: Histories,
-    retriever: Retriever,
-    ranker: Ranker,
-    config: RankingConfig,
-    *,
-    seed: int,
-    negatives: int,
-) -> CandidateLists:
-    """Retrieves candidates for shoppers, describes them, and labels them with what came.
-
-    Items that training never sold are no candidates: where none of them is sold in the validation
-    period either, a ranking model would learn that nobody wants what has no past, and where some
-    are, that everybody does.
-
-    Args:
-        dataset: the prepared data set.
-        histories: shoppers with targets.
-        retriever: the first stage.
-        ranker: describes the candidates.
-        config: how many candidates, and in which modes.
-        seed: seed of the popularity-sampled negatives.
-        negatives: how many of those a list.
-    """
-    modes = ["count", "exclude"] if config.repeats == "both" else [config.repeats]
-    random = np.random.default_rng(seed)
-    popularity = np.concatenate([[0.0], dataset.items["train_events"].to_numpy(np.float64) ** 0.75])
-    popularity /= popularity.sum()
-    unsold = popularity == 0
-    depth = min(config.candidates, dataset.num_items)
-    longest = max(retriever.model.config.max_history, config.max_history)
-    scores_of, describe = OpenGraph(retriever.scores), OpenGraph(ranker.describe)
-    parts: list[CandidateLists] = []
-    starts = range(0, len(histories), SHOPPERS_A_BATCH)
-    for start in progress(list(starts), description="Candidate lists", unit="batch"):
-        batch = histories.select(np.arange(start, min(start + SHOPPERS_A_BATCH, len(histories))))
-        history = pad_histories(batch, longest)
-        scores = scores_of(history)
-        for mode in modes:
-            visible = scores.numpy().copy()
-            visible[:, unsold] = -np.inf
-            if mode == "exclude":
-                shopper = batch.owner
-                visible[shopper, batch.item] = -np.inf
-            top = np.argpartition(-visible, depth - 1, axis=1)[:, :depth]
-            top = np.where(np.isfinite(np.take_along_axis(visible, top, 1)), top, 0)
-            extra = random.choice(len(popularity), size=(len(batch), negatives), p=popularity)
-            extra[np.isneginf(np.take_along_axis(visible, extra, 1))] = 0
-            # A drawn item that is a candidate already, or was drawn before, would count twice.
-            extra[(extra[:, :, None] == top[:, None, :]).any(axis=2)] = 0
-            extra.sort(axis=1)
-            extra[:, 1:][extra[:, 1:] == extra[:, :-1]] = 0
-            candidates = np.concatenate([top, extra], axis=1).astype(np.int64)
-            labels, targets = _labels(batch, candidates, ranker.model.events, dataset, mode)
-            retrieved = np.zeros(candidates.shape, np.float32)
-            retrieved[:, :depth] = top > 0
-            parts.append(
-                CandidateLists(
-                    candidates.astype(np.int32),
-                    np.arange(start, start + len(batch)),
-                    np.full(len(batch), mode == "exclude"),
-                    describe(history, tf.constant(candidates), scores).numpy(),
-                    (candidates > 0).astype(np.float32),
-                    retrieved,
-                    labels,
-                    targets,
-                )
-            )
-    return CandidateLists.joined(parts)
-
-
-def _labels(
-    batch: Histories,
-    candidates: np.ndarray,
-    events: list[str],
-    dataset: PreparedDataset,
-    mode: str,
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    labels = {event: np.zeros(candidates.shape, np.float32) for event in events}
-    targets = np.zeros(len(batch), np.int64)
-    for row in range(len(batch)):
-        place = batch.targets(row)
-        items, kinds = batch.target_item[place], batch.target_event[place]
-        wanted = items[np.isin(kinds, dataset.target_event_indices)]
-        if mode == "exclude":
-            wanted = np.setdiff1d(wanted, batch.item[batch.history(row)])
-        targets[row] = len(np.unique(wanted))
-        for event in events:
-            happened = items[kinds == dataset.event_types.index(event) + 1]
-            labels[event][row] = np.isin(candidates[row], happened) & (candidates[row] > 0)
-    return labels, targets
 
 
 def list_batches(lists: CandidateLists, batch_lists: int, seed: int) -> tf.data.Dataset:

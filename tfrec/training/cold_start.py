@@ -16,10 +16,9 @@ from tfrec.models.recommender import Retriever
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.progress import progress, write_line
 from tfrec.towers.histories import pad_histories
+from tfrec.training.pretended_items import DRAWS, draws_of_items
 from tfrec.training.retrieval_validation import VALIDATION_BATCH, RetrievalValidation
 
-DRAWS = 10
-"""Each draw pretends that another tenth of the items is new."""
 MOST_PRETENDED = 50_000
 """Items that are pretended to be new in all draws together; each needs stand-ins."""
 CELLS = 30_000_000
@@ -166,7 +165,7 @@ def pretend(model: RetrievalModel, cases: Cases, seed: int) -> PretendedCases:
         cases = cases.select(np.linspace(0, len(cases) - 1, most).astype(np.int64))
     random = np.random.default_rng(seed)
     sales = np.pad(cold_start.sales.numpy(), (0, cases.num_items - cold_start.num_ids))
-    draw_of_item = _draws(sales, random)
+    draw_of_item = draws_of_items(sales, random, most=MOST_PRETENDED)
     draw = _draws_of_cases(cases, draw_of_item, random)
     pretended = draw_of_item == draw[:, np.newaxis]
     vectors, as_new, trend = _as_if_new(model, draw_of_item)
@@ -186,14 +185,6 @@ def pretend(model: RetrievalModel, cases: Cases, seed: int) -> PretendedCases:
     return PretendedCases(
         scores, towards, sales, pretended, cases.target_offsets, cases.target_item
     )
-
-
-def _draws(sales: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Returns int `[num_items + 1]`: the draw in which a sold item is pretended new; -1: none."""
-    draw = np.full(len(sales), -1)
-    some = random.permutation(np.flatnonzero(sales[1:]) + 1)[:MOST_PRETENDED]
-    draw[some] = np.arange(len(some)) % DRAWS
-    return draw
 
 
 def _draws_of_cases(
@@ -219,13 +210,13 @@ def _as_if_new(
     as_new, trend = vectors.copy(), np.zeros(len(vectors), np.float32)
     for number in progress(range(DRAWS), description="Items as if new", unit="draw"):
         some = draw_of_item == number
-        as_new[some] = tf.cast(model.item_vectors(some), tf.float32).numpy()[some]
-        if model.trend is not None:
-            sales = model.trend.log_sales.numpy().copy()
-            sales[some[: len(sales)]] = 0.0
-            lent = model.id_offsets.lend(sales, some | ~model.id_offsets.learned())
-            bias = lent @ model.trend.weights_of_windows.numpy()
-            trend[: len(bias)] += np.where(some[: len(bias)], bias, 0.0)
+        with model.id_offsets.pretending(some):
+            as_new[some] = tf.cast(model.item_vectors(), tf.float32).numpy()[some]
+            if model.trend is not None:
+                sales = model.trend.log_sales.numpy().copy()
+                lent = model.id_offsets.lend(sales, ~model.id_offsets.learned())
+                bias = lent @ model.trend.weights_of_windows.numpy()
+                trend[: len(bias)] += np.where(some[: len(bias)], bias, 0.0)
     return vectors, as_new, trend
 
 

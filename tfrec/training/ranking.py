@@ -1,7 +1,7 @@
 """Trains the ranking model of a run on the candidates of its retrieval model, and loads it."""
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,11 @@ from tfrec.training.candidate_lists import (
     drawn_shoppers,
     holdout_shoppers,
     list_batches,
-    make_lists,
 )
-from tfrec.training.feedback_lists import feedback_lists
 from tfrec.training.loop import TrainingLoop, TrainingSummary
+from tfrec.training.new_item_factor import fit_new_item_factor
 from tfrec.training.precision import training_precision
+from tfrec.training.ranking_lists import LISTS, training_lists
 from tfrec.training.ranking_monitor import ranking_monitor
 from tfrec.training.ranking_validation import RankingValidation, judged, predict
 from tfrec.training.retrieval import LOADING_ERRORS, weights_fingerprint
@@ -38,7 +38,6 @@ from tfrec.training.run import RunDirectory
 from tfrec.training.run_progress import RunProgress
 
 STATISTICS = "statistics.npz"
-LISTS = "lists"
 WEIGHTS = "weights"
 FEATURES = "features.json"
 NORMALISE_BATCH = 65_536
@@ -93,41 +92,11 @@ def train_ranking(
     retriever = Retriever(retrieval)
     precision = training_precision(config.ranking.training)
     ranker = build_ranker(retrieval, statistics, config.ranking, precision)
-    feedback = config.ranking.feedback
-    _start_anew_if_changed(run.path, _spec(ranker, retrieval) | _feedback_spec(feedback))
-
-    def kept(name: str, make: Callable[[], CandidateLists]) -> CandidateLists:
-        folder = run.path / LISTS / name
-        if not folder.exists():
-            make().save(folder)
-        return CandidateLists.load(folder, ranker.model.events)
-
-    def own(chosen: np.ndarray, negatives: int) -> CandidateLists:
-        return make_lists(
-            dataset,
-            histories.select(np.flatnonzero(chosen)),
-            retriever,
-            ranker,
-            config.ranking,
-            seed=run.seed,
-            negatives=negatives,
-        )
-
-    # Examples come first, as those that do not fit are refused; the shop's own lists take long.
-    shown = []
-    if feedback.examples is not None:
-        shown = [
-            kept(
-                "feedback",
-                lambda: feedback_lists(dataset, retriever, ranker, config.ranking, seed=run.seed),
-            )
-        ]
-    parts = []
-    if not shown or feedback.mode == "beside":
-        negatives = config.ranking.popularity_negatives
-        parts = [kept("train", lambda: own(~held_out, negatives))]
-    holdout = kept("holdout", lambda: own(held_out, 0))
-    train = CandidateLists.joined([*parts, *shown])
+    feedback_spec = _feedback_spec(config.ranking.feedback)
+    _start_anew_if_changed(run.path, _spec(ranker, retrieval) | feedback_spec)
+    train, holdout = training_lists(
+        run, dataset, histories, held_out, retriever, ranker, config.ranking
+    )
     if parent is None:
         described = train.features[train.present > 0]
         ranker.model.normalise.adapt(described, batch_size=NORMALISE_BATCH)
@@ -161,6 +130,7 @@ def train_ranking(
         quality = calibrate(ranker.model, holdout)
         # The monitor shows the scores of the last validation, which were those of the last epoch.
         validate.measure()
+        fit_new_item_factor(ranker.model, holdout, validate, config.ranking.new_item_price)
         monitor.finished({"valid_ndcg@10": summary.best_score, **quality})
     statistics = LogStatistics.build(dataset, config.ranking.neighbours, before="test")
     save_ranker(ranker, statistics, run.path)

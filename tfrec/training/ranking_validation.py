@@ -27,6 +27,7 @@ class RankingValidation:
         values: float32 `[lists, num_candidates]`, the final scores of the last call, minus
             infinity for padding.
         quality: float64 `[judged]`, the NDCG@10 of every list with a target, of the last call.
+        gain: float32 `[lists, num_candidates]`, what showing each candidate was worth.
 
     Raises:
         UserError: if no list has a target.
@@ -38,9 +39,9 @@ class RankingValidation:
         gain = np.max([holdout.labels[event] for event in model.target_events], axis=0)
         if model.return_event:
             gain = gain * (1.0 - model.config.return_penalty * holdout.labels[model.return_event])
-        self._gain = gain
-        self._kept = holdout.targets > 0
-        if not self._kept.any():
+        self.gain = gain
+        judged_lists = np.count_nonzero(holdout.targets)
+        if not judged_lists:
             raise UserError(
                 "none of the held-out shoppers has a target to rank for with "
                 f"ranking.repeats: {model.config.repeats}; set ranking.repeats to count, or "
@@ -48,7 +49,7 @@ class RankingValidation:
             )
         self.logits: dict[str, np.ndarray] = {}
         self.values = np.zeros(holdout.items.shape, np.float32)
-        self.quality = np.zeros(np.count_nonzero(self._kept))
+        self.quality = np.zeros(judged_lists)
 
     def __call__(self) -> dict[str, float]:
         """Returns the best score, and gives the model the trust in its corrections that has it."""
@@ -69,13 +70,28 @@ class RankingValidation:
         logits = {event: tf.constant(values) for event, values in self.logits.items()}
         values = model.scores(model.probabilities(logits)).numpy()
         self.values = np.where(holdout.present > 0, values, -np.inf)
-        order = np.argsort(-self.values, axis=1, kind="stable")[:, :NDCG_CUTOFF]
-        discount = 1.0 / np.log2(np.arange(NDCG_CUTOFF) + 2.0)
-        gained = np.take_along_axis(self._gain, order, axis=1) @ discount[: order.shape[1]]
-        ideal = np.concatenate([[0.0], np.cumsum(discount)])
-        best = ideal[np.minimum(holdout.targets[self._kept], NDCG_CUTOFF)]
-        self.quality = gained[self._kept] / best
+        self.quality = lists_ndcg(self.values, self.gain, holdout.targets)
         return float(np.mean(self.quality))
+
+
+def lists_ndcg(values: np.ndarray, gain: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Returns NDCG@10 of the lists with a target, float64 `[judged]`.
+
+    Args:
+        values: float32 `[lists, num_candidates]`, what candidates are ordered by; the first of
+            equal ones comes first.
+        gain: float32 `[lists, num_candidates]`, what showing each candidate was worth.
+        targets: int64 `[lists]`, how many there were, retrieved or not.
+    """
+    order = np.argsort(-values, axis=1, kind="stable")[:, :NDCG_CUTOFF]
+    discount = 1.0 / np.log2(np.arange(NDCG_CUTOFF) + 2.0)
+    gained = np.take_along_axis(gain, order, axis=1) @ discount[: order.shape[1]]
+    ideal = np.concatenate([[0.0], np.cumsum(discount)])
+    judged_lists = targets > 0
+    quality: np.ndarray = (
+        gained[judged_lists] / ideal[np.minimum(targets[judged_lists], NDCG_CUTOFF)]
+    )
+    return quality
 
 
 def predict(model: RankingModel, lists: CandidateLists) -> dict[str, np.ndarray]:
