@@ -17,9 +17,8 @@ from tfrec.models.retrieval import RetrievalModel
 from tfrec.towers.catalogue import Catalogue
 from tfrec.towers.features import ItemFeatures
 from tfrec.towers.spec import DataSpec
-from tfrec.training import ranking as ranking_training
 from tfrec.training import retrieval as retrieval_training
-from tfrec.training.ranking import FEATURES, STATISTICS, build_ranker
+from tfrec.training.ranking import FEATURES, build_ranker, save_ranker
 from tfrec.training.retrieval import SPEC, VECTORS, weights_fingerprint
 from tfrec.training.run import RunDirectory
 from tfrec.training.text import encode_all, item_text_vectors, trainable_text_encoder
@@ -147,7 +146,6 @@ def _make_ranking(
 ) -> None:
     directory = _start(dataset, run, "ranking", config)
     statistics = LogStatistics.build(dataset, config.ranking.neighbours)
-    statistics.save(directory.path / STATISTICS)
     ranker = build_ranker(retrieval, statistics, config.ranking)
     for seed, variable in enumerate(ranker.model.trainable_variables):
         _shake(variable, seed)
@@ -156,8 +154,7 @@ def _make_ranking(
         directory.path / FEATURES,
         {"features": ranker.features.names, "retrieval": weights_fingerprint(retrieval)},
     )
-    weights = directory.path / ranking_training.WEIGHTS
-    tf.train.Checkpoint(**ranker.model.parts).write(str(weights))
+    save_ranker(ranker, statistics, directory.path)
     directory.finish({})
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tfrec.data.item_links import ItemLinks
-from tfrec.models.alike_links import alike_items, alike_links
+from tfrec.models.alike_items import AlikeItems
+from tfrec.models.alike_links import alike_links
 
 NEIGHBOURS = ItemLinks(
     np.array([[0], [2], [1], [0], [0]], np.int32), np.array([[0], [0.8], [0.8], [0], [0]], "f4")
@@ -22,7 +23,7 @@ def linked(links, item):
 def test_both_directions():
     # Item 3 reads as item 1 does, item 2 is opposite to both; item 4 has no text.
     text = np.array([[0, 0], [1, 0], [-1, 0], [1, 0], [0, 0]], np.float32)
-    alike, of_alike = alike_links(NEIGHBOURS, alike_items(text), SALES)
+    alike, of_alike = alike_links(NEIGHBOURS, AlikeItems.of(text, text).matrix(), SALES)
     near, far = np.array([1, np.exp(-20.0)]) / (1 + np.exp(-20.0))
     # Ten sales count for half, thirty for three quarters.
     both = 0.8 * np.sqrt(0.5 * 0.75)
@@ -39,11 +40,12 @@ def test_both_directions():
 
 def test_without_texts_or_neighbours_there_are_no_links():
     nothing = np.zeros((5, 2), np.float32)
-    for table in alike_links(NEIGHBOURS, alike_items(nothing), SALES):
+    for table in alike_links(NEIGHBOURS, AlikeItems.of(nothing, nothing).matrix(), SALES):
         assert not table.items.any() and not table.weights.any()
     lonely = ItemLinks(*(np.zeros_like(values) for values in NEIGHBOURS))
-    for table in alike_links(lonely, alike_items(np.eye(5, 2, k=-1, dtype=np.float32)), SALES):
+    two = np.eye(5, 2, k=-1, dtype=np.float32)
+    for table in alike_links(lonely, AlikeItems.of(two, two).matrix(), SALES):
         assert not table.items.any()
     one = np.eye(5, 2, k=-1, dtype=np.float32)
     one[2:] = 0
-    assert not alike_links(NEIGHBOURS, alike_items(one), SALES)[0].items.any()
+    assert not alike_links(NEIGHBOURS, AlikeItems.of(one, one).matrix(), SALES)[0].items.any()

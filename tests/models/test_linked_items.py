@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfrec.data.item_links import ItemLinks
 from tfrec.data.log_statistics import ITEM_STATISTICS, LogStatistics
+from tfrec.models.alike_items import AlikeItems
 from tfrec.models.linked_items import LINKS, LinkedItems
 
 # Items 1 and 3 read alike, item 2 is opposite to both, item 4 has no text.
@@ -31,7 +32,7 @@ def spoken_for(linked: LinkedItems, link: str, had: int) -> list[float]:
 
 
 def test_items_without_a_past_borrow_where_their_text_says_something():
-    linked = LinkedItems(statistics(0.5), TEXT)
+    linked = LinkedItems(statistics(0.5), TEXT, AlikeItems.of(TEXT, TEXT))
     # Item 3 is like 1, whose neighbour and predecessor is 2; hardly like 4, and still less like 2.
     near = 1 / (1 + np.exp(-10.0) + np.exp(-20.0))
     assert spoken_for(linked, "neighbour", 2) == pytest.approx([0.5, 0.0, 0.5 * near, 0.0])
@@ -39,7 +40,10 @@ def test_items_without_a_past_borrow_where_their_text_says_something():
 
 
 def test_other_statistics_are_taken_over_whole():
-    linked, expected = LinkedItems(statistics(0.5), TEXT), LinkedItems(statistics(0.9), TEXT)
+    linked, expected = (
+        LinkedItems(statistics(0.5), TEXT, AlikeItems.of(TEXT, TEXT)),
+        LinkedItems(statistics(0.9), TEXT, AlikeItems.of(TEXT, TEXT)),
+    )
     before = spoken_for(linked, "alike", 2)
     linked.fill(statistics(0.9), TEXT)
     assert spoken_for(linked, "alike", 2) != before

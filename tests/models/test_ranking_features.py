@@ -7,7 +7,7 @@ import tensorflow as tf
 from tests.models.small_model import BRAND, five_items
 from tfrec.data.item_links import ItemLinks
 from tfrec.data.log_statistics import ITEM_STATISTICS, LogStatistics
-from tfrec.models.alike_links import alike_items, alike_links
+from tfrec.models.alike_links import alike_links
 from tfrec.models.borrowed_neighbours import with_borrowed
 from tfrec.models.ranking_features import CandidateFeatures, retrieval_features
 from tfrec.towers.catalogue import Catalogue
@@ -118,7 +118,7 @@ def test_what_is_described_alike(features):
     text = features.text.numpy()
     sales = np.expm1(np.arange(6.0) * len(ITEM_STATISTICS))
     alike, of_alike = alike_links(
-        with_borrowed(NEIGHBOURS, StandIns.of(text, np.array([5]))), alike_items(text), sales
+        with_borrowed(NEIGHBOURS, StandIns.of(text, np.array([5]))), features.alike.matrix(), sales
     )
     weights = {"steps": [0, 1.49, 0.7, 0, 0, 0], "last": [0, 1, 0, 0, 0, 0]}
     for name, links in (("alike", alike), ("of_alike", of_alike)):

@@ -20,7 +20,7 @@ from tfrec.models.retrieval import RetrievalModel
 from tfrec.profiles.tables import ARRAYS, NAMES
 from tfrec.progress import progress
 from tfrec.training.profiles import PROFILES
-from tfrec.training.ranking import FEATURES, STATISTICS, load_ranker
+from tfrec.training.ranking import ALIKE, FEATURES, STATISTICS, load_ranker
 from tfrec.training.ranking import WEIGHTS as RANKING_WEIGHTS
 from tfrec.training.retrieval import (
     NEIGHBOURHOOD,
@@ -39,7 +39,7 @@ EXAMPLES = "examples.json"
 RETRIEVAL, RANKING = "retrieval", "ranking"
 FORMAT = 1
 _RETRIEVAL_FILES = (RECORD, SPEC, NEIGHBOURHOOD, f"{RETRIEVAL_WEIGHTS}.*")
-_RANKING_FILES = (RECORD, FEATURES, STATISTICS, f"{RANKING_WEIGHTS}.*")
+_RANKING_FILES = (RECORD, FEATURES, STATISTICS, ALIKE, f"{RANKING_WEIGHTS}.*")
 _SURFACES_FILES = (RECORD, FITTED, "*.npz")
 
 

@@ -4,30 +4,11 @@ import numpy as np
 from scipy import sparse
 
 from tfrec.data.item_links import ItemLinks
-from tfrec.towers.stand_ins import nearest_described
 
-ALIKE = 10
-"""Items with the nearest descriptions that are averaged over."""
 LINKS = 30
 """Links kept of an item in each direction."""
 SHRINKAGE = 10.0
 """Sales at which an item's part of a similarity counts for half of its square."""
-
-
-def alike_items(text: np.ndarray) -> sparse.csr_matrix:
-    """Returns how much each item says of those that are described like it.
-
-    Args:
-        text: float32 `[num_items + 1, text_dimension]`, unit vectors of the items' texts, or zeros
-            where a text says nothing: such items are like none.
-
-    Returns:
-        float32 sparse `[num_items + 1, num_items + 1]`, rows of sum 1 or without an entry.
-    """
-    described = np.flatnonzero(text.any(axis=1))
-    nearest, weights = nearest_described(text, described, described, ALIKE)
-    places = (np.repeat(described, nearest.shape[1]), nearest.ravel())
-    return sparse.csr_matrix((weights.ravel(), places), shape=(len(text), len(text)))
 
 
 def alike_links(
@@ -40,7 +21,7 @@ def alike_links(
 
     Args:
         neighbours: co-occurrence neighbours by cosine.
-        alike: from `alike_items`.
+        alike: from `AlikeItems`.
         sales: float `[num_items + 1]`, of every item; the cosine of two that hardly sold is large
             by chance, so in an average it is shrunk.
 

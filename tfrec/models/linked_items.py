@@ -5,7 +5,8 @@ import tensorflow as tf
 
 from tfrec.data.item_links import ItemLinks
 from tfrec.data.log_statistics import ITEM_STATISTICS, LogStatistics
-from tfrec.models.alike_links import alike_items, alike_links
+from tfrec.models.alike_items import AlikeItems
+from tfrec.models.alike_links import alike_links
 from tfrec.models.borrowed_neighbours import with_borrowed
 from tfrec.towers.stand_ins import StandIns
 
@@ -30,12 +31,12 @@ class LinkedItems(tf.Module):
     Args:
         statistics: of the log.
         text: float32 `[num_items + 1, text_dimension]`, unit vectors of the items' texts, or zeros.
+        alike: of these texts.
     """
 
-    def __init__(self, statistics: LogStatistics, text: np.ndarray) -> None:
+    def __init__(self, statistics: LogStatistics, text: np.ndarray, alike: AlikeItems) -> None:
         super().__init__(name="linked_items")
-        # Descriptions stay when counts change, and comparing all of them takes long.
-        self._alike = alike_items(text)
+        self._alike = alike.matrix()
         self._tables = {
             link: (
                 tf.Variable(table.items, trainable=False, name=f"{link}_items"),

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfrec.data.item_counts import SECONDS_PER_DAY
 from tfrec.data.log_statistics import ITEM_STATISTICS, LogStatistics
+from tfrec.models.alike_items import AlikeItems
 from tfrec.models.linked_items import HITS, LINKS, RECENT, WEIGHTINGS, LinkedItems
 from tfrec.towers.catalogue import Catalogue
 from tfrec.towers.histories import step_weights
@@ -72,6 +73,10 @@ class CandidateFeatures(tf.Module):
         statistics: co-occurrence and item counts of the training log.
         target_events: event types, from 1, that count as a hit.
         return_event: event type of returns, or `None`.
+        known_alike: the items described alike, as far as they were found before.
+
+    Attributes:
+        alike: the items described alike.
     """
 
     def __init__(
@@ -80,6 +85,7 @@ class CandidateFeatures(tf.Module):
         statistics: LogStatistics,
         target_events: list[int],
         return_event: int | None,
+        known_alike: AlikeItems | None = None,
     ) -> None:
         super().__init__(name="candidate_features")
         self.catalogue = catalogue
@@ -91,7 +97,8 @@ class CandidateFeatures(tf.Module):
         centred = np.divide(centred, norms, out=np.zeros_like(centred), where=norms > 1e-6)
         centred[0] = 0.0
         self.text = tf.Variable(centred, trainable=False)
-        self._linked = LinkedItems(statistics, centred)
+        self.alike = AlikeItems.of(text, centred, known_alike)
+        self._linked = LinkedItems(statistics, centred, self.alike)
         price = catalogue.price.numpy()
         known = np.isfinite(price)
         log_price = np.where(known, np.log1p(np.where(known, np.maximum(price, 0), 0)), 0)

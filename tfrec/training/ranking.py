@@ -16,6 +16,7 @@ from tfrec.errors import UserError
 from tfrec.evaluation.probabilities import auc, expected_calibration_error, log_loss
 from tfrec.feedback.examples import EXAMPLES
 from tfrec.files import read_json, sha256_of_file, write_json
+from tfrec.models.alike_items import AlikeItems
 from tfrec.models.ranking import RankingModel
 from tfrec.models.ranking_features import CandidateFeatures, feature_names
 from tfrec.models.recommender import Ranker, Retriever
@@ -38,6 +39,7 @@ from tfrec.training.run import RunDirectory
 from tfrec.training.run_progress import RunProgress
 
 STATISTICS = "statistics.npz"
+ALIKE = "alike.npz"
 WEIGHTS = "weights"
 FEATURES = "features.json"
 NORMALISE_BATCH = 65_536
@@ -140,6 +142,7 @@ def train_ranking(
 def save_ranker(ranker: Ranker, statistics: LogStatistics, folder: Path) -> None:
     """Writes what `load_ranker` reads, beside the description of its features."""
     statistics.save(folder / STATISTICS)
+    ranker.features.alike.save(folder / ALIKE)
     tf.train.Checkpoint(**ranker.model.parts).write(str(folder / WEIGHTS))
 
 
@@ -170,11 +173,24 @@ def build_ranker(
     statistics: LogStatistics,
     config: RankingConfig,
     precision: str = "float32",
+    known_alike: AlikeItems | None = None,
 ) -> Ranker:
-    """Returns an untrained ranker over the retrieval model's catalogue."""
+    """Returns an untrained ranker over the retrieval model's catalogue.
+
+    Args:
+        retrieval: the retrieval model.
+        statistics: of the log.
+        config: of the ranking model.
+        precision: as in `RankingModel`.
+        known_alike: as in `CandidateFeatures`.
+    """
     spec = retrieval.spec
     features = CandidateFeatures(
-        retrieval.catalogue, statistics, spec.target_event_indices, spec.return_event_index
+        retrieval.catalogue,
+        statistics,
+        spec.target_event_indices,
+        spec.return_event_index,
+        known_alike,
     )
     model = RankingModel(
         len(features.names), spec.target_events, spec.return_event, config, precision
@@ -198,7 +214,8 @@ def load_ranker(folder: Path, retrieval: RetrievalModel, config: RankingConfig) 
         )
     try:
         statistics = LogStatistics.load(folder / STATISTICS, retrieval.catalogue.num_items)
-        ranker = build_ranker(retrieval, statistics, config)
+        alike = AlikeItems.load(folder / ALIKE)
+        ranker = build_ranker(retrieval, statistics, config, known_alike=alike)
         status = tf.train.Checkpoint(**ranker.model.parts).read(str(folder / WEIGHTS))
         status.assert_existing_objects_matched().expect_partial()
         # The layer computes with constants that it made of its weights before these were read.

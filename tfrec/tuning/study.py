@@ -32,7 +32,7 @@ TRIALS = "trials"
 LOCK = ".lock"
 NAME = "tfrec"
 # What a trial leaves behind that nobody asks for once it is over and not the best.
-HEAVY = ("best", "last", "lists", "weights*", "*.npy", "statistics.npz")
+HEAVY = ("best", "last", "lists", "weights*", "*.npy", "*.npz")
 FOLDER = "folder"
 OF = "of"
 PROBLEM = "problem"
