@@ -123,19 +123,16 @@ def _scorers(
     from tfrec.models.scorers import RetrievalScorer, TwoStageScorer
     from tfrec.training.cold_start import choose
     from tfrec.training.new_item_factor import fit_new_item_factor
-    from tfrec.training.ranking_lists import HOLDOUT, read_lists
-    from tfrec.training.ranking_validation import RankingValidation
+    from tfrec.training.ranking_lists import NEW_ITEMS, read_lists
 
     yield "retrieval", RetrievalScorer(trained.retrieval)
     recommender = trained.recommender()
     if recommender is not None:
         yield "retrieval + ranking", TwoStageScorer(recommender, hide_history=True)
         model = recommender.ranker.model
-        lists = read_lists(run / "ranking", HOLDOUT, model.events)
-        validation = RankingValidation(model, lists)
-        validation.measure()
+        lists = read_lists(run / "ranking", NEW_ITEMS, model.events)
         for price in prices:
-            fit_new_item_factor(model, lists, validation, price)
+            fit_new_item_factor(model, lists, price)
             name = (
                 f"retrieval + ranking, price {price:g} ({float(model.new_item_factor):.2f} times)"
             )

@@ -1,7 +1,6 @@
 """How much more new items are worth, worked by hand."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ import tensorflow as tf
 from tfrec.training.candidate_lists import CandidateLists
 from tfrec.training.new_item_factor import fit_new_item_factor
 
-VALUES = np.array([[0.4, 0.3, 0.1], [0.4, 0.1, -np.inf]], np.float32)
+VALUES = np.array([[0.4, 0.3, 0.1], [0.4, 0.1, 0.0]], np.float32)
 GAIN = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
 
 
@@ -21,20 +20,37 @@ def two_lists():
         items=np.array([[1, 2, 3], [2, 3, 0]], np.int32),
         shopper=np.arange(2),
         excluding=np.zeros(2, bool),
-        features=nothing[..., None],
-        present=nothing,
+        features=VALUES[..., None],
+        present=np.array([[1, 1, 1], [1, 1, 0]], np.float32),
         retrieved=nothing,
-        labels={},
+        labels={"purchase": GAIN},
         targets=np.array([1, 1]),
         sales=np.array([[9, 9, 0], [9, 0, 0]], np.float32),
         unsold_targets=np.array([0, 1]),
     )
 
 
+class Model:
+    """A model whose value of a candidate is its only feature."""
+
+    def __init__(self):
+        self.events = self.target_events = ["purchase"]
+        self.return_event = None
+        self.new_item_factor = tf.Variable(7.0)
+
+    def __call__(self, features):
+        return {"purchase": features[..., 0]}
+
+    def probabilities(self, logits):
+        return logits
+
+    def scores(self, probabilities):
+        return probabilities["purchase"]
+
+
 def fitted(price, lists=None):
-    model = SimpleNamespace(new_item_factor=tf.Variable(7.0))
-    validate = SimpleNamespace(values=VALUES, gain=GAIN)
-    fit_new_item_factor(model, two_lists() if lists is None else lists, validate, price)
+    model = Model()
+    fit_new_item_factor(model, two_lists() if lists is None else lists, price)
     return float(model.new_item_factor)
 
 
@@ -52,7 +68,7 @@ def test_what_is_hardly_sold_is_raised_less():
     assert 0.1 * fitted(0.0, replace(two_lists(), sales=sales)) > 0.4
 
 
-@pytest.mark.parametrize("targets, unsold", [([0, 1], [0, 1]), ([1, 1], [0, 0])])
+@pytest.mark.parametrize("targets, unsold", [([0, 1], [0, 1]), ([1, 1], [0, 0]), ([0, 0], [0, 0])])
 def test_without_something_to_weigh_nothing_changes(targets, unsold):
     lists = replace(two_lists(), targets=np.array(targets), unsold_targets=np.array(unsold))
     assert fitted(0.9, lists) == 1.0

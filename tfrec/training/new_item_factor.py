@@ -10,9 +10,7 @@ from tfrec.training.ranking_validation import NDCG_CUTOFF, RankingValidation, li
 FACTORS = np.geomspace(1.0, 20.0, 50)
 
 
-def fit_new_item_factor(
-    model: RankingModel, holdout: CandidateLists, validate: RankingValidation, price: float
-) -> None:
+def fit_new_item_factor(model: RankingModel, lists: CandidateLists, price: float) -> None:
     """Fits `new_item_factor` on held-out lists in which some items are pretended to be new.
 
     A ranking model is right to prefer items with a past: more is known of them. A shop that shows
@@ -23,25 +21,29 @@ def fit_new_item_factor(
 
     Args:
         model: the trained and calibrated model.
-        holdout: the lists.
-        validate: has measured the model on them.
+        lists: the lists.
         price: share of the NDCG of the other items.
     """
-    new = holdout.sales == 0
-    powers = 0.5**holdout.sales
+    model.new_item_factor.assign(1.0)
+    if not lists.targets.any():
+        return
+    validate = RankingValidation(model, lists)
+    validate.measure()
+    new = lists.sales == 0
+    powers = 0.5**lists.sales
     values = np.maximum(validate.values, -1.0)
 
     def figures(factor: float) -> tuple[float, float]:
         raised = values * factor**powers
-        old = lists_ndcg(
-            raised, np.where(new, 0.0, validate.gain), holdout.targets - holdout.unsold_targets
+        old, found = (
+            lists_ndcg(raised, np.where(kept, validate.gain, 0.0), targets)
+            for kept, targets in (
+                (~new, lists.targets - lists.unsold_targets),
+                (new, lists.unsold_targets),
+            )
         )
-        found = lists_ndcg(raised, np.where(new, validate.gain, 0.0), holdout.unsold_targets)
-        return float(np.mean(old)) if len(old) else 0.0, float(np.mean(found)) if len(
-            found
-        ) else 0.0
+        return float(old.mean()) if len(old) else 0.0, float(found.mean()) if len(found) else 0.0
 
-    model.new_item_factor.assign(1.0)
     before = figures(1.0)
     if before[0] == 0:
         return

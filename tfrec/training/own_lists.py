@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +18,23 @@ from tfrec.towers.histories import pad_histories
 from tfrec.training.candidate_lists import SHOPPERS_A_BATCH, CandidateLists
 from tfrec.training.pretended_items import DRAWS, draws_of_items
 
+AS_IT_IS = -1
+"""Number of the shop in which nothing is pretended."""
+
+
+class ListGroup(NamedTuple):
+    """Shoppers whose lists are made alike.
+
+    Attributes:
+        members: bool `[shoppers]`, who is in the group.
+        negatives: popularity-sampled negatives in each list.
+        pretended: share of the members that meet a shop in which a tenth of the items is new.
+    """
+
+    members: np.ndarray
+    negatives: int
+    pretended: float
+
 
 class ListMaker:
     """Retrieves candidates for shoppers, describes them, and labels them with what came.
@@ -29,7 +47,7 @@ class ListMaker:
         dataset: the prepared data set.
         retriever: the first stage.
         ranker: describes the candidates.
-        config: how many candidates, in which modes, and whether some are pretended to be new.
+        config: how many candidates, and in which modes.
     """
 
     def __init__(
@@ -43,36 +61,32 @@ class ListMaker:
         self._train_events = np.concatenate([[0], dataset.items["train_events"].to_numpy(np.int64)])
 
     def make_groups(
-        self, histories: Histories, groups: Mapping[str, tuple[np.ndarray, int]], *, seed: int
+        self, histories: Histories, groups: Mapping[str, ListGroup], *, seed: int
     ) -> dict[str, CandidateLists]:
         """Returns the lists of groups of shoppers.
 
-        With `pretend_new_items` every shopper meets one of `DRAWS` shops, in each of which another
-        tenth of the sold items is new. Of items that are new in the validation period the lists
-        hold too few to learn from them what becomes of new items, and in a leave-one-out split
-        none.
+        Of items that are new in the validation period the lists hold too few to learn from them
+        what becomes of new items, and in a leave-one-out split none. So some shoppers meet one of
+        `DRAWS` shops instead, in each of which another tenth of the sold items is new.
 
         Args:
             histories: shoppers with targets.
-            groups: by name bool `[shoppers]`, who is in the group, and the number of
-                popularity-sampled negatives in each of its lists.
-            seed: seed of those, and of which item is new to whom.
+            groups: by name, whose lists to make, and how.
+            seed: seed of the negatives, and of which item is new to whom.
         """
         parts: dict[str, list[CandidateLists]] = {name: [] for name in groups}
         random = np.random.default_rng(seed)
-        draw = random.permutation(len(histories)) % DRAWS
-        if not self._config.pretend_new_items:
-            draw[:] = -1
-        total = sum(int(members.sum()) for members, _ in groups.values())
+        shops = {name: _shop_of_members(group, random) for name, group in groups.items()}
+        total = sum(len(shop) for shop in shops.values())
         with progress(total=total, description="Candidate lists", unit="shopper") as bar:
-            for number, new in self._shops(draw, random):
-                for name, (members, negatives) in groups.items():
-                    rows = np.flatnonzero(draw[members] == number)
-                    some = histories.select(np.flatnonzero(members)[rows])
+            for number, new in self._shops(np.unique(np.concatenate(list(shops.values()))), random):
+                for name, group in groups.items():
+                    rows = np.flatnonzero(shops[name] == number)
+                    some = histories.select(np.flatnonzero(group.members)[rows])
                     made = self.make(
                         some,
                         seed=int(random.integers(2**31)),
-                        negatives=negatives,
+                        negatives=group.negatives,
                         pretended=new,
                         told=bar.update,
                     )
@@ -156,23 +170,26 @@ class ListMaker:
         return parts
 
     def _shops(
-        self, draw: np.ndarray, random: np.random.Generator
+        self, numbers: np.ndarray, random: np.random.Generator
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Yields the number of each shop and what is new there, while both models know it so.
+
+        In the shop `AS_IT_IS` that is nothing.
 
         What was counted before the validation period is counted without the events of these items,
         and their id offsets are taken for not learned. The other weights of the towers stay, which
         learned from all.
         """
         draw_of_item = draws_of_items(self._train_events, random)
-        for number in np.unique(draw):
-            new = (draw_of_item == number) & (number >= 0)
+        nothing = np.zeros(len(draw_of_item), bool)
+        for number in numbers:
+            new = draw_of_item == number if number != AS_IT_IS else nothing
             with self._retriever.model.id_offsets.pretending(new):
-                if number >= 0:
+                if number != AS_IT_IS:
                     self._know(new)
                 yield int(number), new
-        if (draw >= 0).any():
-            self._know(np.zeros_like(new))
+        if (numbers != AS_IT_IS).any():
+            self._know(nothing)
 
     def _know(self, left_out: np.ndarray) -> None:
         log = self._dataset.log_before("valid").without_items(left_out)
@@ -204,3 +221,12 @@ class ListMaker:
                 happened = items[kinds == types.index(event) + 1]
                 labels[event][row] = np.isin(candidates[row], happened) & (candidates[row] > 0)
         return labels, targets, unsold
+
+
+def _shop_of_members(group: ListGroup, random: np.random.Generator) -> np.ndarray:
+    """Returns int `[members]`, the number of the shop that each member meets."""
+    count = np.count_nonzero(group.members)
+    shop = np.full(count, AS_IT_IS)
+    some = random.permutation(count)[: round(group.pretended * count)]
+    shop[some] = np.arange(len(some)) % DRAWS
+    return shop

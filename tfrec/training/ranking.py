@@ -31,7 +31,14 @@ from tfrec.training.candidate_lists import (
 from tfrec.training.loop import TrainingLoop, TrainingSummary
 from tfrec.training.new_item_factor import fit_new_item_factor
 from tfrec.training.precision import training_precision
-from tfrec.training.ranking_lists import LISTS, training_lists
+from tfrec.training.ranking_lists import (
+    HOLDOUT,
+    LISTS,
+    NEW_ITEMS,
+    make_lists,
+    read_lists,
+    trained_on,
+)
 from tfrec.training.ranking_monitor import ranking_monitor
 from tfrec.training.ranking_validation import RankingValidation, judged, predict
 from tfrec.training.retrieval import LOADING_ERRORS, weights_fingerprint
@@ -96,9 +103,13 @@ def train_ranking(
     ranker = build_ranker(retrieval, statistics, config.ranking, precision)
     feedback_spec = _feedback_spec(config.ranking.feedback)
     _start_anew_if_changed(run.path, _spec(ranker, retrieval) | feedback_spec)
-    train, holdout = training_lists(
-        run, dataset, histories, held_out, retriever, ranker, config.ranking
-    )
+    make_lists(run, dataset, histories, held_out, retriever, ranker, config.ranking)
+
+    def lists(name: str) -> CandidateLists:
+        return read_lists(run.path, name, ranker.model.events)
+
+    train = CandidateLists.joined([lists(name) for name in trained_on(config.ranking)])
+    holdout = lists(HOLDOUT)
     if parent is None:
         described = train.features[train.present > 0]
         ranker.model.normalise.adapt(described, batch_size=NORMALISE_BATCH)
@@ -132,7 +143,7 @@ def train_ranking(
         quality = calibrate(ranker.model, holdout)
         # The monitor shows the scores of the last validation, which were those of the last epoch.
         validate.measure()
-        fit_new_item_factor(ranker.model, holdout, validate, config.ranking.new_item_price)
+        fit_new_item_factor(ranker.model, lists(NEW_ITEMS), config.ranking.new_item_price)
         monitor.finished({"valid_ndcg@10": summary.best_score, **quality})
     statistics = LogStatistics.build(dataset, config.ranking.neighbours, before="test")
     save_ranker(ranker, statistics, run.path)

@@ -10,14 +10,15 @@ from tfrec.data.records import Histories
 from tfrec.models.recommender import Ranker, Retriever
 from tfrec.training.candidate_lists import CandidateLists
 from tfrec.training.feedback_lists import feedback_lists
-from tfrec.training.own_lists import ListMaker
+from tfrec.training.own_lists import ListGroup, ListMaker
 from tfrec.training.run import RunDirectory
 
 LISTS = "lists"
-TRAIN, HOLDOUT, FEEDBACK = "train", "holdout", "feedback"
+TRAIN, HOLDOUT, NEW_ITEMS, FEEDBACK = "train", "holdout", "new_items", "feedback"
+"""To train on, held out, held out with items that are pretended to be new, and of feedback."""
 
 
-def training_lists(
+def make_lists(
     run: RunDirectory,
     dataset: PreparedDataset,
     histories: Histories,
@@ -25,8 +26,8 @@ def training_lists(
     retriever: Retriever,
     ranker: Ranker,
     config: RankingConfig,
-) -> tuple[CandidateLists, CandidateLists]:
-    """Returns the lists to train on and those held out; makes what is not in the run's folder.
+) -> None:
+    """Makes the lists that are not in the run's folder yet; `read_lists` reads them.
 
     Args:
         run: the run.
@@ -37,33 +38,34 @@ def training_lists(
         ranker: describes the candidates.
         config: of the ranking model.
     """
-    folder, events = run.path / LISTS, ranker.model.events
-    groups = {HOLDOUT: (held_out, 0)}
-    names = []
-    if config.feedback.examples is None or config.feedback.mode == "beside":
-        groups[TRAIN] = (~held_out, config.popularity_negatives)
-        names.append(TRAIN)
+    folder = run.path / LISTS
+    groups = {HOLDOUT: ListGroup(held_out, 0, 0.0), NEW_ITEMS: ListGroup(held_out, 0, 1.0)}
     # Examples come first, as those that do not fit are refused; the shop's own lists take long.
-    if config.feedback.examples is not None:
-        names.append(FEEDBACK)
-        if not (folder / FEEDBACK).exists():
-            shown = feedback_lists(dataset, retriever, ranker, config, seed=run.seed)
-            shown.save(folder / FEEDBACK)
+    if config.feedback.examples is not None and not (folder / FEEDBACK).exists():
+        shown = feedback_lists(dataset, retriever, ranker, config, seed=run.seed)
+        shown.save(folder / FEEDBACK)
+    if TRAIN in trained_on(config):
+        groups[TRAIN] = ListGroup(~held_out, config.popularity_negatives, config.pretended_share)
     missing = {name: group for name, group in groups.items() if not (folder / name).exists()}
     if missing:
         maker = ListMaker(dataset, retriever, ranker, config)
         for name, lists in maker.make_groups(histories, missing, seed=run.seed).items():
             lists.save(folder / name)
-    train = CandidateLists.joined([read_lists(run.path, name, events) for name in names])
-    return train, read_lists(run.path, HOLDOUT, events)
+
+
+def trained_on(config: RankingConfig) -> list[str]:
+    """Returns the names of the lists that a configuration trains on."""
+    if config.feedback.examples is None:
+        return [TRAIN]
+    return [TRAIN, FEEDBACK] if config.feedback.mode == "beside" else [FEEDBACK]
 
 
 def read_lists(folder: Path, name: str, events: list[str]) -> CandidateLists:
-    """Reads lists of a ranking model.
+    """Reads lists that were made for a ranking model.
 
     Args:
         folder: of the ranking model.
-        name: `TRAIN`, `HOLDOUT` or `FEEDBACK`.
+        name: `TRAIN`, `HOLDOUT`, `NEW_ITEMS` or `FEEDBACK`.
         events: event types that the model has a head for.
     """
     return CandidateLists.load(folder / LISTS / name, events)
