@@ -50,19 +50,12 @@ class RankingConfig(Section):
         "0: one network without mixtures",
     )
     dropout: float = Field(default=0.1, ge=0, lt=1)
-    pretended_share: float = Field(
-        default=0.5,
-        ge=0,
-        le=1,
-        description="share of the training lists on which it is pretended that a tenth of the sold "
-        "items is new",
-    )
     new_item_price: float = Field(
         default=0.05,
         ge=0,
         lt=1,
-        description="share of the other items' NDCG on held-out lists that may be paid to show "
-        "more new ones",
+        description="share of the other items' NDCG that may be paid to show more new ones; fitted "
+        "on held-out shoppers, to whom other items are pretended to be new",
     )
     neighbours: int = Field(default=100, ge=1, description="co-occurrence neighbours an item")
     max_history: int = Field(default=500, ge=1, description="events that the features read")

@@ -28,12 +28,12 @@ class ListGroup(NamedTuple):
     Attributes:
         members: bool `[shoppers]`, who is in the group.
         negatives: popularity-sampled negatives in each list.
-        pretended: share of the members that meet a shop in which a tenth of the items is new.
+        pretended: whether every member meets a shop in which a tenth of the items is new.
     """
 
     members: np.ndarray
     negatives: int
-    pretended: float
+    pretended: bool
 
 
 class ListMaker:
@@ -65,9 +65,9 @@ class ListMaker:
     ) -> dict[str, CandidateLists]:
         """Returns the lists of groups of shoppers.
 
-        Of items that are new in the validation period the lists hold too few to learn from them
-        what becomes of new items, and in a leave-one-out split none. So some shoppers meet one of
-        `DRAWS` shops instead, in each of which another tenth of the sold items is new.
+        Of items that are new in the validation period the log holds too few to tell from them what
+        becomes of new items, and in a leave-one-out split none. So some groups meet `DRAWS` other
+        shops, in each of which another tenth of the sold items is new.
 
         Args:
             histories: shoppers with targets.
@@ -85,7 +85,7 @@ class ListMaker:
                     some = histories.select(np.flatnonzero(group.members)[rows])
                     made = self.make(
                         some,
-                        seed=int(random.integers(2**31)),
+                        seed=seed,
                         negatives=group.negatives,
                         pretended=new,
                         told=bar.update,
@@ -226,7 +226,4 @@ class ListMaker:
 def _shop_of_members(group: ListGroup, random: np.random.Generator) -> np.ndarray:
     """Returns int `[members]`, the number of the shop that each member meets."""
     count = np.count_nonzero(group.members)
-    shop = np.full(count, AS_IT_IS)
-    some = random.permutation(count)[: round(group.pretended * count)]
-    shop[some] = np.arange(len(some)) % DRAWS
-    return shop
+    return random.permutation(count) % DRAWS if group.pretended else np.full(count, AS_IT_IS)

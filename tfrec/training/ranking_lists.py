@@ -39,13 +39,13 @@ def make_lists(
         config: of the ranking model.
     """
     folder = run.path / LISTS
-    groups = {HOLDOUT: ListGroup(held_out, 0, 0.0), NEW_ITEMS: ListGroup(held_out, 0, 1.0)}
+    groups = {HOLDOUT: ListGroup(held_out, 0, False), NEW_ITEMS: ListGroup(held_out, 0, True)}
     # Examples come first, as those that do not fit are refused; the shop's own lists take long.
     if config.feedback.examples is not None and not (folder / FEEDBACK).exists():
         shown = feedback_lists(dataset, retriever, ranker, config, seed=run.seed)
         shown.save(folder / FEEDBACK)
     if TRAIN in trained_on(config):
-        groups[TRAIN] = ListGroup(~held_out, config.popularity_negatives, config.pretended_share)
+        groups[TRAIN] = ListGroup(~held_out, config.popularity_negatives, False)
     missing = {name: group for name, group in groups.items() if not (folder / name).exists()}
     if missing:
         maker = ListMaker(dataset, retriever, ranker, config)
