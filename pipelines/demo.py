@@ -253,7 +253,7 @@ class Demo:
 
     @property
     def _ranking_files(self) -> list[Path]:
-        return _model_files(self._run / "ranking", "features.json", "statistics.npz")
+        return _model_files(self._run / "ranking", "features.json", "statistics.npz", "alike.npz")
 
     @property
     def _retrieval_inputs(self) -> list[Any]:

@@ -28,6 +28,8 @@ THINGS = ["cotton dress", "lamp", "usb cable", "heart", "light holder", "shade"]
 # Sold out, but still in the histories of those who bought it.
 SOLD_OUT = "item-03"
 SHOPPERS = 60
+# What items that nobody bought are worth more.
+FACTOR = 1.5
 HOUR = 3600
 DAY = 24 * HOUR
 
@@ -149,6 +151,7 @@ def _make_ranking(
     ranker = build_ranker(retrieval, statistics, config.ranking)
     for seed, variable in enumerate(ranker.model.trainable_variables):
         _shake(variable, seed)
+    ranker.model.new_item_factor.assign(FACTOR)
     ranker.model.normalise.adapt(typical_features(len(ranker.features.names)))
     write_json(
         directory.path / FEATURES,

@@ -103,6 +103,21 @@ def test_items_are_scored_as_if_they_were_new(model, cases):
     assert found.scores[row, item] == pytest.approx(expected, abs=1e-5)
 
 
+def test_without_stand_ins_nothing_is_lent(cases):
+    model = retrieval_model(cold_start=True, trend_days=[30], stand_ins=False)
+    randomise(model)
+    model.trend.weights_of_windows.assign([0.05, -0.02])
+    model.count(make_histories([[1, 1, 2, 3], [2, 3, 4, 5], [5, 1]]))
+    found = pretend(model, cases, seed=0)
+    row = int(np.flatnonzero(found.pretended[np.arange(4), TARGETS])[0])
+    item = TARGETS[row]
+    query = Retriever(model).query_vectors(pad_histories(cases.histories, 50)).numpy()[row]
+    new = np.arange(NUM_ITEMS + 1) == item
+    with model.id_offsets.pretending(new):
+        vector = model.item_vectors().numpy()[item]
+    assert found.scores[row, item] == pytest.approx(query @ vector, abs=1e-5)
+
+
 def test_the_graph_scores_what_was_fitted(model, cases):
     found = pretend(model, cases, seed=0)
     settings = {"share": 0.4, "pseudo_sales": 20.0, "decay": 0.3, "bonus": 0.1}

@@ -26,7 +26,7 @@ def two_lists():
         labels={"purchase": GAIN},
         targets=np.array([1, 1]),
         sales=np.array([[9, 9, 0], [9, 0, 0]], np.float32),
-        unsold_targets=np.array([0, 1]),
+        new_targets=np.array([0, 1]),
     )
 
 
@@ -70,5 +70,5 @@ def test_what_is_hardly_sold_is_raised_less():
 
 @pytest.mark.parametrize("targets, unsold", [([0, 1], [0, 1]), ([1, 1], [0, 0]), ([0, 0], [0, 0])])
 def test_without_something_to_weigh_nothing_changes(targets, unsold):
-    lists = replace(two_lists(), targets=np.array(targets), unsold_targets=np.array(unsold))
+    lists = replace(two_lists(), targets=np.array(targets), new_targets=np.array(unsold))
     assert fitted(0.9, lists) == 1.0

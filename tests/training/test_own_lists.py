@@ -4,14 +4,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfrec.config import RankingConfig
 from tfrec.data.log_statistics import LogStatistics
 from tfrec.models.recommender import Retriever
 from tfrec.towers.histories import pad_histories
+from tfrec.training import pretended_items
 from tfrec.training.candidate_lists import CandidateLists
 from tfrec.training.loading import TrainedRun
-from tfrec.training.own_lists import ListGroup, ListMaker
+from tfrec.training.own_lists import ListMaker
 from tfrec.training.pretended_items import DRAWS, draws_of_items
 from tfrec.training.ranking import build_ranker
 
@@ -32,7 +34,7 @@ def small_lists(planted_run, trained):
         ranker = build_ranker(trained.retrieval, trained.ranker_statistics, settings)
         histories = planted_run.dataset.histories("valid").select(np.arange(count))
         maker = ListMaker(planted_run.dataset, Retriever(trained.retrieval), ranker, settings)
-        lists = CandidateLists.joined(maker.make(histories, seed=1, negatives=negatives))
+        lists = maker.make(histories, seed=1, negatives=negatives)
         return histories, lists, ranker
 
     statistics = LogStatistics.build(planted_run.dataset, 10)
@@ -103,7 +105,7 @@ def test_lists_come_back_from_the_disk(small_lists, tmp_path):
     _, lists, ranker = small_lists(count=3)
     lists.save(tmp_path / "lists")
     loaded = CandidateLists.load(tmp_path / "lists", ranker.model.events)
-    for name in ("features", "present", "retrieved", "targets", "sales", "unsold_targets"):
+    for name in ("features", "present", "retrieved", "targets", "sales", "new_targets"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(lists, name))
     for event in ranker.model.events:
         np.testing.assert_array_equal(loaded.labels[event], lists.labels[event])
@@ -139,51 +141,58 @@ def pretending(planted_run):
 
 
 def test_every_shopper_meets_a_shop_in_which_some_items_are_new(pretending):
-    histories, dataset_sales = pretending.histories, pretending.statistics.sales
-    first = np.arange(len(histories)) < 50
-    groups = {"first": ListGroup(first, 0, True), "others": ListGroup(~first, 6, False)}
-    lists = pretending.maker.make_groups(histories, groups, seed=1)
-    assert lists["first"].shopper.tolist() == list(range(50))
-    assert lists["others"].shopper.tolist() == list(range(len(histories) - 50))
+    histories = pretending.histories.select(np.arange(50))
+    lists = pretending.maker.make_pretending(histories, seed=1)
+    assert lists.shopper.tolist() == list(range(50))
     own = pretending.ranker.features.names.index("own_hits")
-    purchase = lists["first"].labels["purchase"]
-    new, unsold = {}, 0
+    shops, chosen = set(), 0
     for row in range(50):
-        past = histories.item[histories.history(row)]
-        came = np.unique(histories.target_item[histories.targets(row)])
-        mine = lists["first"].items[row][lists["first"].sales[row] == 0]
-        mine = set(mine[mine > 0].tolist())
+        past = set(histories.item[histories.history(row)].tolist())
+        came = set(histories.target_item[histories.targets(row)].tolist())
+        unsold = (lists.sales[row] == 0) & (lists.items[row] > 0)
+        new = set(lists.items[row, unsold].tolist())
         # With the whole catalogue as candidates only what he had of the new items is none.
-        missing = set(range(1, 41)) - set(lists["first"].items[row].tolist())
-        assert missing <= set(past.tolist()) and len(mine | missing) == 4
-        new[row] = frozenset(mine | missing)
-        assert not lists["first"].features[row, lists["first"].sales[row] == 0, own].any()
-        assert lists["first"].unsold_targets[row] == len(mine & set(came.tolist()))
-        unsold += purchase[row, lists["first"].sales[row] == 0].sum()
-    assert len(set(new.values())) == DRAWS and len(frozenset.union(*new.values())) == 40
-    assert unsold > 0, "some of them were chosen"
-    others = lists["others"]
-    assert (others.sales[others.items > 0] > 0).all() and not others.unsold_targets.any()
-    assert dataset_sales[1:].min() > 0
+        missing = set(range(1, 41)) - set(lists.items[row].tolist())
+        assert missing <= past and not new & past and len(new | missing) == 4
+        shops.add(frozenset(new | missing))
+        assert not lists.features[row, unsold, own].any()
+        assert lists.new_targets[row] == len(new & came)
+        chosen += lists.labels["purchase"][row, unsold].sum()
+    assert len(shops) == DRAWS and len(frozenset.union(*shops)) == 40
+    assert chosen > 0, "some of them were chosen"
+    plain = pretending.maker.make(histories, seed=1, negatives=0)
+    assert (plain.sales[plain.items > 0] > 0).all() and not plain.new_targets.any()
 
 
-def test_what_was_pretended_is_forgotten(pretending):
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_was_pretended_is_forgotten(pretending, monkeypatch, fails):
     history = pad_histories(pretending.histories.select(np.arange(9)), 50)
-    before = pretending.retriever.scores(history).numpy()
-    everyone = np.full(len(pretending.histories), True)
-    pretending.maker.make_groups(
-        pretending.histories, {"all": ListGroup(everyone, 0, True)}, seed=1
-    )
-    np.testing.assert_array_equal(pretending.retriever.scores(history), before)
-    features = pretending.ranker.features
-    np.testing.assert_array_equal(features.sales, pretending.statistics.sales)
-    np.testing.assert_array_equal(features.item_statistics, pretending.statistics.items)
+    candidates = tf.tile(tf.range(1, 41, dtype=tf.int64)[tf.newaxis], [9, 1])
+
+    def known():
+        scores = pretending.retriever.scores(history)
+        return scores.numpy(), pretending.ranker.describe(history, candidates, scores).numpy()
+
+    def fail(*_, **__):
+        raise ZeroDivisionError
+
+    before = known()
+    if fails:
+        monkeypatch.setattr(pretending.maker, "make", fail)
+        with pytest.raises(ZeroDivisionError):
+            pretending.maker.make_pretending(pretending.histories, seed=1)
+    else:
+        pretending.maker.make_pretending(pretending.histories, seed=1)
+    for values, expected in zip(known(), before, strict=True):
+        np.testing.assert_array_equal(values, expected)
+    np.testing.assert_array_equal(pretending.ranker.features.sales, pretending.statistics.sales)
 
 
-def test_draws_are_tenths_of_what_was_sold():
+def test_draws_are_tenths_of_what_was_sold(monkeypatch):
     sales = np.array([0.0, *np.arange(40.0)])
     draw = draws_of_items(sales, np.random.default_rng(0))
     assert (draw[sales == 0] == -1).all()
     assert np.bincount(draw[sales > 0], minlength=DRAWS).tolist() == [4] * 9 + [3]
-    some = draws_of_items(sales, np.random.default_rng(0), most=5)
+    monkeypatch.setattr(pretended_items, "MOST_PRETENDED", 5)
+    some = draws_of_items(sales, np.random.default_rng(0))
     assert np.count_nonzero(some >= 0) == 5

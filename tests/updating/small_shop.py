@@ -115,7 +115,6 @@ def make_shop(folder: Path) -> Shop:
             "ranking_epochs": 1,
             "most_slower": 1000.0,  # Whatever else runs: the rule is asked, and holds.
             "cutoff": 5,
-            "most_loss": 0.1,  # Which of two models of two epochs is better is left to chance.
             "most_calibration_error": 1.0,
         },
     )

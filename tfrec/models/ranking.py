@@ -201,7 +201,7 @@ class RankingModel(tfrs.models.Model):
         }
 
     def scores(self, probabilities: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Returns the value `[batch, num_candidates]` that candidates are ordered by."""
+        """Returns the value `[batch, num_candidates]` of candidates, before `factor_of`."""
         return self.worth(probabilities)
 
     def worth(
@@ -210,7 +210,7 @@ class RankingModel(tfrs.models.Model):
         event_weights: dict[str, float] | None = None,
         return_penalty: float | None = None,
     ) -> tf.Tensor:
-        """Returns the value `[batch, num_candidates]` on a surface with weights of its own.
+        """Returns the value `[batch, num_candidates]` with other weights, before `factor_of`.
 
         Args:
             probabilities: as `probabilities` returns them.

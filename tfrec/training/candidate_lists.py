@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -26,10 +27,13 @@ class CandidateLists:
         labels: float32 `[lists, num_candidates]` an event type.
         targets: int64 `[lists]`, number of the shopper's targets, retrieved or not.
         sales: float32 `[lists, num_candidates]`, those that are known of each candidate.
-        unsold_targets: int64 `[lists]`, how many of the targets nobody is known to have bought.
+        new_targets: int64 `[lists]`, how many of the targets are pretended to be new.
         examination: float32 `[lists, num_candidates]` in (0, 1], chance that a candidate was looked
             at on a list that was shown; None where all count alike.
     """
+
+    FORMAT: ClassVar = 2
+    """Number of the files' format, for what a killed training of another version left."""
 
     items: np.ndarray
     shopper: np.ndarray
@@ -40,7 +44,7 @@ class CandidateLists:
     labels: dict[str, np.ndarray]
     targets: np.ndarray
     sales: np.ndarray
-    unsold_targets: np.ndarray
+    new_targets: np.ndarray
     examination: np.ndarray | None = None
 
     def save(self, folder: Path) -> None:
@@ -63,7 +67,7 @@ class CandidateLists:
             labels={event: np.load(folder / f"label-{event}.npy") for event in events},
             targets=np.load(folder / "targets.npy"),
             sales=np.load(folder / "sales.npy"),
-            unsold_targets=np.load(folder / "unsold_targets.npy"),
+            new_targets=np.load(folder / "new_targets.npy"),
             examination=np.load(examination) if examination.exists() else None,
         )
 
@@ -105,7 +109,7 @@ class CandidateLists:
             },
             targets=np.concatenate([part.targets for part in parts]),
             sales=join("sales"),
-            unsold_targets=np.concatenate([part.unsold_targets for part in parts]),
+            new_targets=np.concatenate([part.new_targets for part in parts]),
             examination=np.concatenate([part._looks(width) for part in parts])
             if examined
             else None,
@@ -126,7 +130,7 @@ class CandidateLists:
             "retrieved": self.retrieved,
             "targets": self.targets,
             "sales": self.sales,
-            "unsold_targets": self.unsold_targets,
+            "new_targets": self.new_targets,
         }
         if self.examination is not None:
             arrays["examination"] = self.examination

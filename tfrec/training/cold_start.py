@@ -19,8 +19,6 @@ from tfrec.towers.histories import pad_histories
 from tfrec.training.pretended_items import DRAWS, draws_of_items
 from tfrec.training.retrieval_validation import VALIDATION_BATCH, RetrievalValidation
 
-MOST_PRETENDED = 50_000
-"""Items that are pretended to be new in all draws together; each needs stand-ins."""
 CELLS = 30_000_000
 """At most so many scores of a kind are held in memory; more shoppers are thinned out."""
 CUTOFF = 10
@@ -165,7 +163,7 @@ def pretend(model: RetrievalModel, cases: Cases, seed: int) -> PretendedCases:
         cases = cases.select(np.linspace(0, len(cases) - 1, most).astype(np.int64))
     random = np.random.default_rng(seed)
     sales = np.pad(cold_start.sales.numpy(), (0, cases.num_items - cold_start.num_ids))
-    draw_of_item = draws_of_items(sales, random, most=MOST_PRETENDED)
+    draw_of_item = draws_of_items(sales, random)
     draw = _draws_of_cases(cases, draw_of_item, random)
     pretended = draw_of_item == draw[:, np.newaxis]
     vectors, as_new, trend = _as_if_new(model, draw_of_item)
@@ -214,6 +212,7 @@ def _as_if_new(
             as_new[some] = tf.cast(model.item_vectors(), tf.float32).numpy()[some]
             if model.trend is not None:
                 sales = model.trend.log_sales.numpy().copy()
+                sales[some[: len(sales)]] = 0.0  # Without stand-ins nothing is lent.
                 lent = model.id_offsets.lend(sales, ~model.id_offsets.learned())
                 bias = lent @ model.trend.weights_of_windows.numpy()
                 trend[: len(bias)] += np.where(some[: len(bias)], bias, 0.0)

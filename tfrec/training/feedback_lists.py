@@ -74,7 +74,6 @@ def feedback_lists(
         least = 1.0 / feedback.most_weight
         examination = np.where(present, np.clip(columns["examination"], least, 1.0), 1.0)
     targets = np.max([labels[event] for event in ranker.model.target_events], axis=0)
-    sales = ranker.features.sales.numpy()[items]
     return CandidateLists(
         items=items,
         shopper=np.arange(len(table)),
@@ -84,8 +83,8 @@ def feedback_lists(
         retrieved=present.astype(np.float32),
         labels={event: values.astype(np.float32) for event, values in labels.items()},
         targets=targets.sum(axis=1).astype(np.int64),
-        sales=sales,
-        unsold_targets=(targets & (sales == 0)).sum(axis=1),
+        sales=ranker.features.sales.numpy()[items],
+        new_targets=np.zeros(len(table), np.int64),
         examination=examination.astype(np.float32),
     )
 

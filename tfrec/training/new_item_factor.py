@@ -8,6 +8,7 @@ from tfrec.training.candidate_lists import CandidateLists
 from tfrec.training.ranking_validation import NDCG_CUTOFF, RankingValidation, lists_ndcg
 
 FACTORS = np.geomspace(1.0, 20.0, 50)
+"""Those that are tried; 20 times puts new items before nearly all others."""
 
 
 def fit_new_item_factor(model: RankingModel, lists: CandidateLists, price: float) -> None:
@@ -17,7 +18,7 @@ def fit_new_item_factor(model: RankingModel, lists: CandidateLists, price: float
     new items only where they are the safer choice never gets to know them, so it may pay for them.
     Of the factors at which the NDCG of the other items is no more than `price` of itself below
     what it is without, the one with the highest NDCG of new items is taken. Where none of the
-    others is found, what they lose cannot be told, and nothing is changed.
+    others is found, what they lose cannot be told, and the factor is 1.
 
     Args:
         model: the trained and calibrated model.
@@ -38,8 +39,8 @@ def fit_new_item_factor(model: RankingModel, lists: CandidateLists, price: float
         old, found = (
             lists_ndcg(raised, np.where(kept, validate.gain, 0.0), targets)
             for kept, targets in (
-                (~new, lists.targets - lists.unsold_targets),
-                (new, lists.unsold_targets),
+                (~new, lists.targets - lists.new_targets),
+                (new, lists.new_targets),
             )
         )
         return float(old.mean()) if len(old) else 0.0, float(found.mean()) if len(found) else 0.0

@@ -1,8 +1,6 @@
 """Makes candidate lists of what the retrieval model finds for shoppers of the log."""
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -13,27 +11,10 @@ from tfrec.data.log_statistics import LogStatistics
 from tfrec.data.records import Histories
 from tfrec.models.graphs import OpenGraph
 from tfrec.models.recommender import Ranker, Retriever
-from tfrec.progress import progress
+from tfrec.progress import progress, without_bars
 from tfrec.towers.histories import pad_histories
 from tfrec.training.candidate_lists import SHOPPERS_A_BATCH, CandidateLists
 from tfrec.training.pretended_items import DRAWS, draws_of_items
-
-AS_IT_IS = -1
-"""Number of the shop in which nothing is pretended."""
-
-
-class ListGroup(NamedTuple):
-    """Shoppers whose lists are made alike.
-
-    Attributes:
-        members: bool `[shoppers]`, who is in the group.
-        negatives: popularity-sampled negatives in each list.
-        pretended: whether every member meets a shop in which a tenth of the items is new.
-    """
-
-    members: np.ndarray
-    negatives: int
-    pretended: bool
 
 
 class ListMaker:
@@ -60,42 +41,35 @@ class ListMaker:
         self._scores, self._describe = OpenGraph(retriever.scores), OpenGraph(ranker.describe)
         self._train_events = np.concatenate([[0], dataset.items["train_events"].to_numpy(np.int64)])
 
-    def make_groups(
-        self, histories: Histories, groups: Mapping[str, ListGroup], *, seed: int
-    ) -> dict[str, CandidateLists]:
-        """Returns the lists of groups of shoppers.
+    def make_pretending(self, histories: Histories, *, seed: int) -> CandidateLists:
+        """Returns lists of shoppers each of whom meets a shop in which some items are new.
 
-        Of items that are new in the validation period the log holds too few to tell from them what
-        becomes of new items, and in a leave-one-out split none. So some groups meet `DRAWS` other
-        shops, in each of which another tenth of the sold items is new.
+        There are `DRAWS` such shops, and in each another tenth of the sold items is new. Of items
+        that are new in the validation period the log holds too few to tell from them what becomes
+        of new items, and in a leave-one-out split none.
 
         Args:
             histories: shoppers with targets.
-            groups: by name, whose lists to make, and how.
-            seed: seed of the negatives, and of which item is new to whom.
+            seed: seed of which item is new to whom.
         """
-        parts: dict[str, list[CandidateLists]] = {name: [] for name in groups}
         random = np.random.default_rng(seed)
-        shops = {name: _shop_of_members(group, random) for name, group in groups.items()}
-        total = sum(len(shop) for shop in shops.values())
-        with progress(total=total, description="Candidate lists", unit="shopper") as bar:
-            for number, new in self._shops(np.unique(np.concatenate(list(shops.values()))), random):
-                for name, group in groups.items():
-                    rows = np.flatnonzero(shops[name] == number)
-                    some = histories.select(np.flatnonzero(group.members)[rows])
-                    made = self.make(
-                        some,
-                        seed=seed,
-                        negatives=group.negatives,
-                        pretended=new,
-                        told=bar.update,
-                    )
-                    parts[name] += [replace(part, shopper=rows[part.shopper]) for part in made]
-        lists = {name: CandidateLists.joined(made) for name, made in parts.items()}
-        return {
-            name: made.select(np.argsort(made.shopper, kind="stable"))
-            for name, made in lists.items()
-        }
+        draw_of_item = draws_of_items(self._train_events, random)
+        shop = random.permutation(len(histories)) % DRAWS
+        parts = []
+        try:
+            for number in progress(range(DRAWS), description="Shops with new items", unit="shop"):
+                rows, new = np.flatnonzero(shop == number), draw_of_item == number
+                if not len(rows):
+                    continue
+                with self._retriever.model.id_offsets.pretending(new), without_bars():
+                    self._know(new)
+                    some = histories.select(rows)
+                    part = self.make(some, seed=seed, negatives=0, pretended=new)
+                parts.append(replace(part, shopper=rows[part.shopper]))
+        finally:
+            self._know(np.zeros(len(draw_of_item), bool))
+        lists = CandidateLists.joined(parts)
+        return lists.select(np.argsort(lists.shopper, kind="stable"))
 
     def make(
         self,
@@ -104,9 +78,8 @@ class ListMaker:
         seed: int,
         negatives: int,
         pretended: np.ndarray | None = None,
-        told: Callable[[int], object] = lambda _: None,
-    ) -> list[CandidateLists]:
-        """Returns lists in parts; together they have one a shopper and mode.
+    ) -> CandidateLists:
+        """Returns one list a shopper and mode.
 
         Args:
             histories: shoppers with targets.
@@ -114,8 +87,8 @@ class ListMaker:
             negatives: how many of those a list.
             pretended: bool `[num_items + 1]`, items of which the models know as little as of new
                 ones. The histories are told without them, and as nobody can have had what is new,
-                they are neither candidates nor targets of shoppers who did.
-            told: is told how many shoppers were done, batch by batch.
+                they are neither candidates nor targets of shoppers who did. What is really new
+                is no target then.
         """
         if pretended is None:
             pretended = np.zeros(len(self._train_events), bool)
@@ -128,7 +101,8 @@ class ListMaker:
         longest = max(self._retriever.model.config.max_history, self._config.max_history)
         sales = self._ranker.features.sales.numpy()
         parts: list[CandidateLists] = []
-        for start in range(0, len(histories), SHOPPERS_A_BATCH):
+        starts = range(0, len(histories), SHOPPERS_A_BATCH)
+        for start in progress(list(starts), description="Candidate lists", unit="batch"):
             shoppers = np.arange(start, min(start + SHOPPERS_A_BATCH, len(histories)))
             batch = histories.select(shoppers)
             history = pad_histories(batch.without_items(pretended), longest)
@@ -149,7 +123,7 @@ class ListMaker:
                 extra.sort(axis=1)
                 extra[:, 1:][extra[:, 1:] == extra[:, :-1]] = 0
                 candidates = np.concatenate([top, extra], axis=1).astype(np.int64)
-                labels, targets, unsold = self._labels(batch, hidden, candidates, sales)
+                labels, targets, new = self._labels(batch, hidden, candidates, pretended)
                 retrieved = np.zeros(candidates.shape, np.float32)
                 retrieved[:, :depth] = top > 0
                 parts.append(
@@ -163,67 +137,44 @@ class ListMaker:
                         labels,
                         targets,
                         sales[candidates],
-                        unsold,
+                        new,
                     )
                 )
-            told(len(batch))
-        return parts
-
-    def _shops(
-        self, numbers: np.ndarray, random: np.random.Generator
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        """Yields the number of each shop and what is new there, while both models know it so.
-
-        In the shop `AS_IT_IS` that is nothing.
-
-        What was counted before the validation period is counted without the events of these items,
-        and their id offsets are taken for not learned. The other weights of the towers stay, which
-        learned from all.
-        """
-        draw_of_item = draws_of_items(self._train_events, random)
-        nothing = np.zeros(len(draw_of_item), bool)
-        for number in numbers:
-            new = draw_of_item == number if number != AS_IT_IS else nothing
-            with self._retriever.model.id_offsets.pretending(new):
-                if number != AS_IT_IS:
-                    self._know(new)
-                yield int(number), new
-        if (numbers != AS_IT_IS).any():
-            self._know(nothing)
+        return CandidateLists.joined(parts)
 
     def _know(self, left_out: np.ndarray) -> None:
+        """Counts what both models know without the events of some items, bool `[num_items + 1]`.
+
+        The weights of the towers stay, which learned from all.
+        """
         log = self._dataset.log_before("valid").without_items(left_out)
         self._retriever.model.count(log)
         self._retriever.refresh()
         self._ranker.features.fill(LogStatistics.of(log, self._dataset, self._config.neighbours))
 
     def _labels(
-        self, batch: Histories, hidden: np.ndarray, candidates: np.ndarray, sales: np.ndarray
+        self, batch: Histories, hidden: np.ndarray, candidates: np.ndarray, pretended: np.ndarray
     ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-        """Returns the labels, and how many targets there are, and how many of them unsold.
+        """Returns the labels, and how many targets there are, and how many of them pretended new.
 
         Args:
             batch: the shoppers.
             hidden: bool `[events]`, events whose items are neither candidates nor targets.
             candidates: int64 `[shoppers, num_candidates]`.
-            sales: float32 `[num_items + 1]`.
+            pretended: bool `[num_items + 1]`.
         """
         events, types = self._ranker.model.events, self._dataset.event_types
         labels = {event: np.zeros(candidates.shape, np.float32) for event in events}
-        targets, unsold = np.zeros(len(batch), np.int64), np.zeros(len(batch), np.int64)
+        targets, new = np.zeros(len(batch), np.int64), np.zeros(len(batch), np.int64)
         for row in range(len(batch)):
             place, own = batch.targets(row), batch.history(row)
             items, kinds = batch.target_item[place], batch.target_event[place]
             wanted = items[np.isin(kinds, self._dataset.target_event_indices)]
             wanted = np.setdiff1d(wanted, batch.item[own][hidden[own]])
-            targets[row], unsold[row] = len(wanted), np.count_nonzero(sales[wanted] == 0)
+            if pretended.any():
+                wanted = wanted[self._train_events[wanted] > 0]
+            targets[row], new[row] = len(wanted), np.count_nonzero(pretended[wanted])
             for event in events:
                 happened = items[kinds == types.index(event) + 1]
                 labels[event][row] = np.isin(candidates[row], happened) & (candidates[row] > 0)
-        return labels, targets, unsold
-
-
-def _shop_of_members(group: ListGroup, random: np.random.Generator) -> np.ndarray:
-    """Returns int `[members]`, the number of the shop that each member meets."""
-    count = np.count_nonzero(group.members)
-    return random.permutation(count) % DRAWS if group.pretended else np.full(count, AS_IT_IS)
+        return labels, targets, new

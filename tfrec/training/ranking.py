@@ -101,9 +101,14 @@ def train_ranking(
     retriever = Retriever(retrieval)
     precision = training_precision(config.ranking.training)
     ranker = build_ranker(retrieval, statistics, config.ranking, precision)
-    feedback_spec = _feedback_spec(config.ranking.feedback)
-    _start_anew_if_changed(run.path, _spec(ranker, retrieval) | feedback_spec)
-    make_lists(run, dataset, histories, held_out, retriever, ranker, config.ranking)
+    spec = _spec(ranker, retrieval) | _feedback_spec(config.ranking.feedback)
+    _start_anew_if_changed(run.path, spec | {"lists": CandidateLists.FORMAT})
+    # What new items are worth stays as it is when a model is trained on, or the gate of an update
+    # would compare two fits.
+    pays = parent is None and config.ranking.new_item_price > 0
+    make_lists(
+        run, dataset, histories, held_out, retriever, ranker, config.ranking, pretending=pays
+    )
 
     def lists(name: str) -> CandidateLists:
         return read_lists(run.path, name, ranker.model.events)
@@ -143,7 +148,8 @@ def train_ranking(
         quality = calibrate(ranker.model, holdout)
         # The monitor shows the scores of the last validation, which were those of the last epoch.
         validate.measure()
-        fit_new_item_factor(ranker.model, lists(NEW_ITEMS), config.ranking.new_item_price)
+        if pays:
+            fit_new_item_factor(ranker.model, lists(NEW_ITEMS), config.ranking.new_item_price)
         monitor.finished({"valid_ndcg@10": summary.best_score, **quality})
     statistics = LogStatistics.build(dataset, config.ranking.neighbours, before="test")
     save_ranker(ranker, statistics, run.path)

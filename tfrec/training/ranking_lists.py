@@ -1,5 +1,6 @@
 """The candidate lists of a training of the ranking model, which a resumed one finds again."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from tfrec.data.records import Histories
 from tfrec.models.recommender import Ranker, Retriever
 from tfrec.training.candidate_lists import CandidateLists
 from tfrec.training.feedback_lists import feedback_lists
-from tfrec.training.own_lists import ListGroup, ListMaker
+from tfrec.training.own_lists import ListMaker
 from tfrec.training.run import RunDirectory
 
 LISTS = "lists"
@@ -26,6 +27,8 @@ def make_lists(
     retriever: Retriever,
     ranker: Ranker,
     config: RankingConfig,
+    *,
+    pretending: bool,
 ) -> None:
     """Makes the lists that are not in the run's folder yet; `read_lists` reads them.
 
@@ -37,20 +40,27 @@ def make_lists(
         retriever: the first stage.
         ranker: describes the candidates.
         config: of the ranking model.
+        pretending: whether to make the lists with items that are pretended to be new, too.
     """
-    folder = run.path / LISTS
-    groups = {HOLDOUT: ListGroup(held_out, 0, False), NEW_ITEMS: ListGroup(held_out, 0, True)}
+    folder, maker = run.path / LISTS, ListMaker(dataset, retriever, ranker, config)
+
+    def keep(name: str, make: Callable[[], CandidateLists]) -> None:
+        if not (folder / name).exists():
+            make().save(folder / name)
+
+    def own(members: np.ndarray, negatives: int) -> CandidateLists:
+        some = histories.select(np.flatnonzero(members))
+        return maker.make(some, seed=run.seed, negatives=negatives)
+
     # Examples come first, as those that do not fit are refused; the shop's own lists take long.
-    if config.feedback.examples is not None and not (folder / FEEDBACK).exists():
-        shown = feedback_lists(dataset, retriever, ranker, config, seed=run.seed)
-        shown.save(folder / FEEDBACK)
+    if config.feedback.examples is not None:
+        keep(FEEDBACK, lambda: feedback_lists(dataset, retriever, ranker, config, seed=run.seed))
     if TRAIN in trained_on(config):
-        groups[TRAIN] = ListGroup(~held_out, config.popularity_negatives, False)
-    missing = {name: group for name, group in groups.items() if not (folder / name).exists()}
-    if missing:
-        maker = ListMaker(dataset, retriever, ranker, config)
-        for name, lists in maker.make_groups(histories, missing, seed=run.seed).items():
-            lists.save(folder / name)
+        keep(TRAIN, lambda: own(~held_out, config.popularity_negatives))
+    keep(HOLDOUT, lambda: own(held_out, 0))
+    if pretending:
+        some = histories.select(np.flatnonzero(held_out))
+        keep(NEW_ITEMS, lambda: maker.make_pretending(some, seed=run.seed))
 
 
 def trained_on(config: RankingConfig) -> list[str]:

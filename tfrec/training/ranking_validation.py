@@ -24,8 +24,8 @@ class RankingValidation:
 
     Attributes:
         logits: float32 `[lists, num_candidates]` an event, of the last call.
-        values: float32 `[lists, num_candidates]`, the final scores of the last call, minus
-            infinity for padding.
+        values: float32 `[lists, num_candidates]`, the values of the last call, what new items are
+            worth left out; minus infinity for padding.
         quality: float64 `[judged]`, the NDCG@10 of every list with a target, of the last call.
         gain: float32 `[lists, num_candidates]`, what showing each candidate was worth.
 
