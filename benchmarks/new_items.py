@@ -34,6 +34,7 @@ from tfrec.evaluation.tuning import tune_item_knn, tune_text_knn, tuning_cases
 from tfrec.files import write_json
 
 if TYPE_CHECKING:
+    from tfrec.models.recommender import Recommender
     from tfrec.towers.cold_start import ColdStart
     from tfrec.training.cold_start import PretendedCases
     from tfrec.training.loading import TrainedRun
@@ -122,27 +123,36 @@ def _scorers(
     """Yields each model when it is asked for: fitting one changes the one before."""
     from tfrec.models.scorers import RetrievalScorer, TwoStageScorer
     from tfrec.training.cold_start import choose
-    from tfrec.training.new_item_factor import fit_new_item_factor
-    from tfrec.training.ranking_lists import NEW_ITEMS, read_lists
 
     yield "retrieval", RetrievalScorer(trained.retrieval)
     recommender = trained.recommender()
     if recommender is not None:
         yield "retrieval + ranking", TwoStageScorer(recommender, hide_history=True)
-        model = recommender.ranker.model
-        lists = read_lists(run / "ranking", NEW_ITEMS, model.events)
-        for price in prices:
-            fit_new_item_factor(model, lists, price)
-            name = (
-                f"retrieval + ranking, price {price:g} ({float(model.new_item_factor):.2f} times)"
-            )
-            yield name, TwoStageScorer(recommender, hide_history=True)
+        if prices:
+            yield from _raised(recommender, run, prices)
     yield from _baselines(trained.dataset, trained.text_vectors, EVALUATION)
     if prices:
         cold_start, pretended = _pretended(trained)
         for price in prices:
             cold_start.fit(**choose(pretended, price))
             yield f"retrieval, cold start, price {price:g}", RetrievalScorer(trained.retrieval)
+
+
+def _raised(
+    recommender: "Recommender", run: Path, prices: Sequence[float]
+) -> Iterator[tuple[str, Scorer]]:
+    """Yields both stages, with what new items are worth fitted at each price."""
+    from tfrec.models.scorers import TwoStageScorer
+    from tfrec.training.new_item_factor import fit_new_item_factor
+    from tfrec.training.ranking_lists import NEW_ITEMS, read_lists
+
+    model = recommender.ranker.model
+    lists = read_lists(run / "ranking", NEW_ITEMS, model.events)
+    for price in prices:
+        fit_new_item_factor(model, lists, price)
+        factor = float(model.new_item_factor)
+        name = f"retrieval + ranking, price {price:g} ({factor:.2f} times)"
+        yield name, TwoStageScorer(recommender, hide_history=True)
 
 
 def _pretended(trained: "TrainedRun") -> "tuple[ColdStart, PretendedCases]":

@@ -53,6 +53,16 @@ def test_new_and_changed_items_are_compared_with_all(compared):
     np.testing.assert_array_equal(found.nearest[same], known.nearest[same])
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, ALIKE, ALIKE + 1, ALIKE + 2])
+def test_a_small_catalogue_is_opened_again(compared, count):
+    vectors = texts(count)
+    known = AlikeItems.of(vectors, vectors)
+    again = AlikeItems.of(vectors, vectors, known)
+    assert compared[1] == []
+    np.testing.assert_array_equal(again.nearest, known.nearest)
+    np.testing.assert_array_equal(again.weights, known.weights)
+
+
 def test_a_smaller_catalogue_and_one_that_outgrows_the_count(compared):
     vectors = texts(40)
     known = AlikeItems.of(vectors, vectors)

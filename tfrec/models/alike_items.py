@@ -59,7 +59,7 @@ class AlikeItems:
             wanted |= (gone | wanted[np.where(gone, 0, nearest)]).any(axis=1)
         items = speaking[wanted[speaking]]
         nearest[wanted], weights[wanted] = 0, 0.0
-        nearest[items], weights[items] = nearest_described(centred, items, speaking, ALIKE)
+        nearest[items], weights[items] = nearest_described(centred, items, speaking, count)
         return cls(described, nearest, weights)
 
     def matrix(self) -> sparse.csr_matrix:
