@@ -123,7 +123,7 @@ def test_some_of_the_lists(small_lists):
 
 @pytest.fixture
 def pretending(planted_run):
-    """Lists of two groups of validation shoppers, and what made them."""
+    """A maker of lists of the validation shoppers, and what it lets forget some items."""
     opened = TrainedRun.open(planted_run.path)
     settings = RankingConfig(candidates=40, neighbours=10, hidden_units=[4], repeats="count")
     retriever = Retriever(opened.retrieval)

@@ -125,7 +125,7 @@ def nearest(
     kept = similarity.indices == rows
     for item in range(common.shape[0]):
         # An item takes no neighbour's place in its own row.
-        kept[_neighbour_places(similarity, item, item, neighbours)] = True
+        kept[_neighbour_places(similarity, item, neighbours)] = True
     sizes = np.bincount(rows[kept], minlength=common.shape[0])
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     return sparse.csr_matrix(
@@ -208,8 +208,8 @@ def _cosines(
     return cosines
 
 
-def _neighbour_places(similarity: sparse.csr_matrix, row: int, item: int, count: int) -> np.ndarray:
-    """Returns where in `similarity.data` the nearest items of `item`, which has `row`, are."""
-    start, stop = similarity.indptr[row], similarity.indptr[row + 1]
+def _neighbour_places(similarity: sparse.csr_matrix, item: int, count: int) -> np.ndarray:
+    """Returns where in `similarity.data` the nearest items of `item` are."""
+    start, stop = similarity.indptr[item], similarity.indptr[item + 1]
     others = start + np.flatnonzero(similarity.indices[start:stop] != item)
     return others[largest(similarity.data[others], count)]

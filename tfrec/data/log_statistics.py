@@ -54,11 +54,12 @@ class LogStatistics:
     def of(cls, histories: Histories, dataset: PreparedDataset, neighbours: int) -> "LogStatistics":
         """Computes the statistics of a given log over a data set's items; see `build`."""
         size, targets = dataset.num_items + 1, dataset.target_event_indices
+        sales = item_counts(histories, size, targets)
         return cls(
             neighbour_table(history_matrix(histories, size, events=targets), neighbours),
             predecessors(histories, size, targets, PREDECESSORS),
-            _item_statistics(histories, dataset),
-            item_counts(histories, size, targets).astype(np.float32),
+            _item_statistics(histories, dataset, sales),
+            sales.astype(np.float32),
         )
 
     def save(self, path: Path) -> None:
@@ -101,9 +102,10 @@ def _typical_item(items: np.ndarray) -> np.ndarray:
     return typical.astype(np.float32)
 
 
-def _item_statistics(histories: Histories, dataset: PreparedDataset) -> np.ndarray:
+def _item_statistics(
+    histories: Histories, dataset: PreparedDataset, count: np.ndarray
+) -> np.ndarray:
     size, targets = dataset.num_items + 1, dataset.target_event_indices
-    count = item_counts(histories, size, targets)
     recent_count = item_counts(histories, size, targets, days=RECENT_DAYS)
     end = int(histories.timestamp.max(initial=0))
     first = np.full(size, end, np.int64)

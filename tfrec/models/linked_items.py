@@ -78,6 +78,7 @@ class LinkedItems(tf.Module):
         stand_ins = StandIns.of(text, np.flatnonzero(lonely))
         neighbours = with_borrowed(statistics.neighbours, stand_ins)
         predecessors = with_borrowed(statistics.predecessors, stand_ins)
+        # Those of a typical item where there is no past, or what is borrowed would not count.
         sales = np.expm1(statistics.items[:, ITEM_STATISTICS.index("log_count")])
         alike, of_alike = alike_links(neighbours, self._alike, sales)
         return dict(zip(LINKS, (neighbours, predecessors, alike, of_alike), strict=True))

@@ -8,7 +8,7 @@ import tensorflow_recommenders as tfrs
 from tfrec.config import RankingConfig
 from tfrec.models.experts import MixtureOfExperts
 from tfrec.models.ranking_features import RETRIEVAL_FEATURES
-from tfrec.rerank.value import task_value
+from tfrec.rerank.value import new_item_factors, task_value
 
 
 def listwise_softmax(
@@ -228,13 +228,13 @@ class RankingModel(tfrs.models.Model):
     def factor_of(self, sales: tf.Tensor) -> tf.Tensor:
         """Returns what the value of items is multiplied by, float32 of the shape of `sales`.
 
-        That is ``new_item_factor ** (1 / 2**n)`` after `n` sales, so that the first ones are no
-        cliff. It is 1 until it is fitted.
+        It is 1 until `new_item_factor` is fitted; see `new_item_factors`.
 
         Args:
             sales: float32, counts.
         """
-        return tf.pow(self.new_item_factor, tf.pow(0.5, sales))
+        factors: tf.Tensor = new_item_factors(self.new_item_factor, sales)
+        return factors
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns the sum of `loss_parts`."""

@@ -1,6 +1,7 @@
 """What showing an item is worth, from the probabilities of what a shopper may do with it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -35,6 +36,16 @@ def task_value(
     if return_event is not None:
         value *= 1.0 - return_penalty * probabilities[return_event]
     return value
+
+
+def new_item_factors(factor: Any, sales: Any) -> Any:
+    """Returns ``factor ** (1 / 2**n)`` after `n` sales, so that the first ones are no cliff.
+
+    Args:
+        factor: scalar, of items that nobody bought.
+        sales: float32 of any shape, counts; an array or a tensor, as is what is returned.
+    """
+    return factor ** (0.5**sales)
 
 
 def margin_factors(margins: np.ndarray, power: float) -> np.ndarray:

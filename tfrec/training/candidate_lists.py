@@ -1,6 +1,6 @@
 """Candidate lists: what the ranking model is trained and judged on."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -50,25 +50,23 @@ class CandidateLists:
     def save(self, folder: Path) -> None:
         """Writes the arrays into `folder`, atomically."""
         with atomic_folder(folder) as temporary:
-            for name, values in self._arrays().items():
+            labels = {f"label-{event}": values for event, values in self.labels.items()}
+            for name, values in (self._arrays() | labels).items():
                 np.save(temporary / f"{name}.npy", values)
 
     @classmethod
     def load(cls, folder: Path, events: list[str]) -> "CandidateLists":
         """Reads what `save` wrote."""
-        examination = folder / "examination.npy"
+        paths = {
+            field.name: folder / f"{field.name}.npy"
+            for field in fields(cls)
+            if field.name != "labels"
+        }
+        if not paths["examination"].exists():
+            del paths["examination"]
         return cls(
-            items=np.load(folder / "items.npy"),
-            shopper=np.load(folder / "shopper.npy"),
-            excluding=np.load(folder / "excluding.npy"),
-            features=np.load(folder / "features.npy"),
-            present=np.load(folder / "present.npy"),
-            retrieved=np.load(folder / "retrieved.npy"),
+            **{name: np.load(path) for name, path in paths.items()},
             labels={event: np.load(folder / f"label-{event}.npy") for event in events},
-            targets=np.load(folder / "targets.npy"),
-            sales=np.load(folder / "sales.npy"),
-            new_targets=np.load(folder / "new_targets.npy"),
-            examination=np.load(examination) if examination.exists() else None,
         )
 
     def select(self, rows: np.ndarray) -> "CandidateLists":
@@ -77,11 +75,7 @@ class CandidateLists:
         Args:
             rows: int64 `[rows]`, positions of lists.
         """
-        picked = {
-            name: values[rows]
-            for name, values in vars(self).items()
-            if isinstance(values, np.ndarray)
-        }
+        picked = {name: values[rows] for name, values in self._arrays().items()}
         labels = {event: values[rows] for event, values in self.labels.items()}
         return replace(self, **picked, labels=labels)
 
@@ -93,23 +87,15 @@ class CandidateLists:
         width = max(part.items.shape[1] for part in parts)
         examined = any(part.examination is not None for part in parts)
 
-        def join(name: str) -> np.ndarray:
-            return np.concatenate([_widened(getattr(part, name), width) for part in parts])
+        def join(values: list[np.ndarray]) -> np.ndarray:
+            return np.concatenate([_widened(part, width) for part in values])
 
+        names = parts[0]._arrays().keys() - {"examination"}
         return cls(
-            items=join("items"),
-            shopper=np.concatenate([part.shopper for part in parts]),
-            excluding=np.concatenate([part.excluding for part in parts]),
-            features=join("features"),
-            present=join("present"),
-            retrieved=join("retrieved"),
+            **{name: join([getattr(part, name) for part in parts]) for name in names},
             labels={
-                event: np.concatenate([_widened(part.labels[event], width) for part in parts])
-                for event in parts[0].labels
+                event: join([part.labels[event] for part in parts]) for event in parts[0].labels
             },
-            targets=np.concatenate([part.targets for part in parts]),
-            sales=join("sales"),
-            new_targets=np.concatenate([part.new_targets for part in parts]),
             examination=np.concatenate([part._looks(width) for part in parts])
             if examined
             else None,
@@ -121,23 +107,15 @@ class CandidateLists:
         return _widened(self.examination, width, 1.0)
 
     def _arrays(self) -> dict[str, np.ndarray]:
-        arrays = {
-            "items": self.items,
-            "shopper": self.shopper,
-            "excluding": self.excluding,
-            "features": self.features,
-            "present": self.present,
-            "retrieved": self.retrieved,
-            "targets": self.targets,
-            "sales": self.sales,
-            "new_targets": self.new_targets,
+        """Returns everything but the labels, by name."""
+        return {
+            name: values for name, values in vars(self).items() if isinstance(values, np.ndarray)
         }
-        if self.examination is not None:
-            arrays["examination"] = self.examination
-        return arrays | {f"label-{event}": values for event, values in self.labels.items()}
 
 
 def _widened(values: np.ndarray, width: int, fill: float = 0.0) -> np.ndarray:
+    if values.ndim == 1:  # One value a list, not one a candidate.
+        return values
     missing = [(0, 0)] * values.ndim
     missing[1] = (0, width - values.shape[1])
     return np.pad(values, missing, constant_values=fill)

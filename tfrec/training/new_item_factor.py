@@ -4,8 +4,14 @@ import numpy as np
 
 from tfrec.models.ranking import RankingModel
 from tfrec.progress import write_line
+from tfrec.rerank.value import new_item_factors
 from tfrec.training.candidate_lists import CandidateLists
-from tfrec.training.ranking_validation import NDCG_CUTOFF, RankingValidation, lists_ndcg
+from tfrec.training.ranking_validation import (
+    NDCG_CUTOFF,
+    RankingValidation,
+    first_places,
+    lists_ndcg,
+)
 
 FACTORS = np.geomspace(1.0, 20.0, 50)
 """Those that are tried; 20 times puts new items before nearly all others."""
@@ -31,24 +37,20 @@ def fit_new_item_factor(model: RankingModel, lists: CandidateLists, price: float
     validate = RankingValidation(model, lists)
     validate.measure()
     new = lists.sales == 0
-    powers = 0.5**lists.sales
+    gain_of_old = np.where(new, 0.0, validate.gain)
+    gain_of_new = np.where(new, validate.gain, 0.0)
     values = np.maximum(validate.values, -1.0)
 
     def figures(factor: float) -> tuple[float, float]:
-        raised = values * factor**powers
-        old, found = (
-            lists_ndcg(raised, np.where(kept, validate.gain, 0.0), targets)
-            for kept, targets in (
-                (~new, lists.targets - lists.new_targets),
-                (new, lists.new_targets),
-            )
-        )
+        order = first_places(values * new_item_factors(factor, lists.sales))
+        old = lists_ndcg(order, gain_of_old, lists.targets - lists.new_targets)
+        found = lists_ndcg(order, gain_of_new, lists.new_targets)
         return float(old.mean()) if len(old) else 0.0, float(found.mean()) if len(found) else 0.0
 
-    before = figures(1.0)
+    by_factor = {factor: figures(factor) for factor in FACTORS}
+    before = by_factor[FACTORS[0]]
     if before[0] == 0:
         return
-    by_factor = {factor: figures(factor) for factor in FACTORS}
     allowed = {
         factor: found
         for factor, (old, found) in by_factor.items()

@@ -70,20 +70,27 @@ class RankingValidation:
         logits = {event: tf.constant(values) for event, values in self.logits.items()}
         values = model.scores(model.probabilities(logits)).numpy()
         self.values = np.where(holdout.present > 0, values, -np.inf)
-        self.quality = lists_ndcg(self.values, self.gain, holdout.targets)
+        self.quality = lists_ndcg(first_places(self.values), self.gain, holdout.targets)
         return float(np.mean(self.quality))
 
 
-def lists_ndcg(values: np.ndarray, gain: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def first_places(values: np.ndarray) -> np.ndarray:
+    """Returns int64 `[lists, 10]`, which candidates come first; of equal ones the first one does.
+
+    Args:
+        values: float `[lists, num_candidates]`, what candidates are ordered by.
+    """
+    return np.argsort(-values, axis=1, kind="stable")[:, :NDCG_CUTOFF]
+
+
+def lists_ndcg(order: np.ndarray, gain: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Returns NDCG@10 of the lists with a target, float64 `[judged]`.
 
     Args:
-        values: float32 `[lists, num_candidates]`, what candidates are ordered by; the first of
-            equal ones comes first.
+        order: from `first_places`.
         gain: float32 `[lists, num_candidates]`, what showing each candidate was worth.
         targets: int64 `[lists]`, how many there were, retrieved or not.
     """
-    order = np.argsort(-values, axis=1, kind="stable")[:, :NDCG_CUTOFF]
     discount = 1.0 / np.log2(np.arange(NDCG_CUTOFF) + 2.0)
     gained = np.take_along_axis(gain, order, axis=1) @ discount[: order.shape[1]]
     ideal = np.concatenate([[0.0], np.cumsum(discount)])
