@@ -43,12 +43,13 @@ POLICIES = ("top-n", "lora", "adapter", "full")
 BERT_LEARNING_RATE = 2e-5
 SIDE_LEARNING_RATE = 5e-4
 """Of low-rank updates and adapters, which start from nothing."""
-STEPS = {
-    "masked": ["masked"],
-    "contrastive": ["contrastive"],
-    "masked, contrastive": ["masked", "contrastive"],
-    "contrastive, distilled": ["contrastive", "distil"],
+OWN_BERTS = {
+    "contrastive": (("contrastive", "distil"), "contrastive"),
+    "contrastive, distilled": (("contrastive", "distil"), "distil"),
+    "masked": (("masked", "contrastive"), "masked"),
+    "masked, contrastive": (("masked", "contrastive"), "contrastive"),
 }
+"""By name, the steps of a training of texts, and the one whose BERT it is."""
 
 
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
@@ -141,11 +142,19 @@ GROUPS = ("fusion", "policy", "bert", *SETTINGS)
 
 
 class Row(NamedTuple):
-    """A training: its name, what is set otherwise, and the steps that make its BERT."""
+    """A training.
+
+    Attributes:
+        name: of the row.
+        changes: what is set otherwise than in the configuration.
+        steps: those of the training of texts that makes its BERT; none where it is configured.
+        last: the step whose BERT it is.
+    """
 
     name: str
     changes: dict[str, Any]
-    steps: list[str]
+    steps: tuple[str, ...] = ()
+    last: str = ""
 
 
 @click.command()
@@ -169,12 +178,13 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     settings = load_config(config)
     done = []
-    for name, changes, steps in rows_of(groups):
+    for name, changes, steps, last in rows_of(groups):
         folder = out / re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-")
         record = folder / f"{split}-{seed}.json"
         if not record.exists():
             if steps:
-                changes = {"text.bert": text_steps(data, config, folder, steps, seed)}
+                texts = text_steps(data, config, out, steps, seed)
+                changes = {"text.bert": str(texts / f"text_{last}" / "bert")}
             row = folder / "config.yaml"
             folder.mkdir(parents=True, exist_ok=True)
             row.write_text(dump_config(change_config(settings, changes)), encoding="utf-8")
@@ -191,32 +201,32 @@ def main(
 
 def rows_of(groups: tuple[str, ...]) -> list[Row]:
     """Returns the rows of some groups, after the one that all are compared with."""
-    rows = [Row(AS_CONFIGURED, {}, [])]
+    rows = [Row(AS_CONFIGURED, {})]
     if "fusion" in groups:
-        rows += [Row(name, {"retrieval.text_fusion": kind}, []) for name, kind in FUSIONS.items()]
+        rows += [Row(name, {"retrieval.text_fusion": kind}) for name, kind in FUSIONS.items()]
     if "policy" in groups:
         for policy in POLICIES:
             side = policy in ("lora", "adapter")
             rate = SIDE_LEARNING_RATE if side else BERT_LEARNING_RATE
             changes = {"text.policy": policy, "text.learning_rate": rate}
-            rows.append(Row(f"BERT {policy}", changes, []))
+            rows.append(Row(f"BERT {policy}", changes))
     if "bert" in groups:
-        rows += [Row(f"frozen after {name}", {}, steps) for name, steps in STEPS.items()]
+        for name, (steps, last) in OWN_BERTS.items():
+            rows.append(Row(f"frozen after {name}", {}, steps, last))
     for group in groups:
-        rows += [Row(name, changes, []) for name, changes in SETTINGS.get(group, {}).items()]
+        rows += [Row(name, changes) for name, changes in SETTINGS.get(group, {}).items()]
     return rows
 
 
-def text_steps(data: Path, config: Path, folder: Path, steps: list[str], seed: int) -> str:
-    """Makes a BERT by `tfrec train text` and returns its folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    changed = folder / "text.yaml"
-    changes = {"text_training.steps": steps}
+def text_steps(data: Path, config: Path, out: Path, steps: tuple[str, ...], seed: int) -> Path:
+    """Makes a BERT by each step of `tfrec train text`, and returns the folder of them all."""
+    name = "-".join(("text", *steps, str(seed)))
+    changed = out / f"{name}.yaml"
+    changes = {"text_training.steps": list(steps)}
     changed.write_text(dump_config(change_config(load_config(config), changes)), encoding="utf-8")
-    out = folder / f"text-{seed}"
-    given = ["--data", str(data), "--out", str(out), "--config", str(changed)]
-    step(folder / f"text-{seed}.json", "train", "text", *given, "--seed", str(seed))
-    return str(out / f"text_{steps[-1]}" / "bert")
+    given = ["--data", str(data), "--out", str(out / name), "--config", str(changed)]
+    step(out / f"{name}.json", "train", "text", *given, "--seed", str(seed))
+    return out / name
 
 
 def figures(run: Path, split: str) -> dict[str, Any]:

@@ -98,6 +98,7 @@ class GatewayService:
                 "variant": request.variant or None,
                 "item_ids": ids,
                 "scores": [item.score for item in answer],
+                "probabilities": _probabilities(answer),
                 "propensities": None,
                 "history_length": len(events),
                 "history_unknown": unknown,
@@ -230,6 +231,15 @@ def _add_items(response: Any, answer: Recommendations) -> None:
             reason_title=item.reason_title or "",
             probabilities=dict(item.probabilities),
         )
+
+
+def _probabilities(answer: Recommendations) -> dict[str, list[float]] | None:
+    """Returns the probabilities of the items by event type; None where the model says none."""
+    if not answer or not answer[0].probabilities:
+        return None
+    return {
+        event: [item.probabilities[event] for item in answer] for event in answer[0].probabilities
+    }
 
 
 def _unknown(events: Sequence[Event], answer: Recommendations) -> int:

@@ -56,8 +56,14 @@ def test_what_the_models_show(reference, trained):
     assert reference.items.served[~available].sum() == 0
     candidates = trained.config.ranking.candidates
     assert reference.items.served.sum() == len(histories) * min(PLACES, candidates)
-    assert statistics.calibration.shown == reference.items.served.sum()
-    assert 0 < statistics.calibration.observed < 1
+    events = trained.dataset.event_types
+    assert list(statistics.calibration) == [
+        events[index - 1] for index in trained.dataset.target_event_indices
+    ]
+    for calibration in statistics.calibration.values():
+        assert calibration.shown == reference.items.served.sum()
+        assert 0 < calibration.observed < 1
+        assert 0 < calibration.mean_probability < 1
     # Event values are 1, so that a score is a probability.
     assert 0 < min(statistics.scores) <= max(statistics.scores) <= 1
 

@@ -17,6 +17,7 @@ from tests.monitoring.shop import (
     vectors,
 )
 from tfrec.errors import UserError
+from tfrec.files import read_json, write_json
 from tfrec.monitoring.drift.item_profile import ItemProfile, principal_components
 from tfrec.monitoring.drift.reference import FOLDER, STATISTICS, Calibration, Reference, quantiles
 from tfrec.monitoring.drift.shifts import Shift, category_shift, item_shifts, times_usual
@@ -192,8 +193,18 @@ class TestReference:
         assert quantiles(np.array([3, 1])) == [1.0, 3.0]
 
     def test_calibration_ratio(self):
-        assert Calibration(shown=10, mean_score=0.1, observed=0.05).ratio == pytest.approx(0.5)
-        assert np.isnan(Calibration(shown=10, mean_score=0.0, observed=0.05).ratio)
+        found = Calibration(shown=10, mean_probability=0.1, observed=0.05)
+        assert found.ratio == pytest.approx(0.5)
+        assert np.isnan(found.model_copy(update={"mean_probability": 0.0}).ratio)
+
+    @pytest.mark.parametrize(
+        "calibration", [None, {"shown": 10, "mean_score": 0.1, "observed": 0.05}]
+    )
+    def test_a_calibration_of_scores_is_left_out(self, tmp_path, reference, calibration):
+        reference.write(tmp_path / "r")
+        path = tmp_path / "r" / "statistics.json"
+        write_json(path, read_json(path) | {"calibration": calibration})
+        assert Reference.read(tmp_path / "r").statistics.calibration == {}
 
 
 class TestWatch:
@@ -244,7 +255,7 @@ class TestWatch:
         for number in range(300):
             line = served_line(
                 START, user=f"u{number}", number=number, items=["item-00", "item-39"],
-                scores=[0.9, 0.1], history_length=40,
+                scores=[1.8, 0.2], probabilities={"purchase": [0.9, 0.1]}, history_length=40,
             )  # fmt: skip
             served.add(ServedList(**line))
             served.add(
@@ -252,11 +263,11 @@ class TestWatch:
             )
         report = DriftWatch(reference, DriftConfig(min_events=100)).compare(START + 2, served)
         figures = {tag: figure.value for tag, figure in report.figures.items()}
-        # Of two shown items one was bought each, where scores of 1/2 say as much.
+        # Of two shown items one was bought each, as the probabilities say: 1/2 in the mean.
         assert figures["drift/calibration/observed_over_expected"] == pytest.approx(1.0)
         assert figures["drift/calibration/times_reference"] == pytest.approx(2.0)
         assert figures["drift/history_length/ks"] == 1.0
-        assert figures["drift/scores/ks"] == pytest.approx(0.4, abs=0.02)
+        assert figures["drift/scores/ks"] == pytest.approx(0.5, abs=0.02)
         assert figures["drift/served/item/times_usual"] > 3
         assert len(report.samples["drift/scores"]) == 600
 

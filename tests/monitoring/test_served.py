@@ -139,10 +139,18 @@ class TestOnline:
 
     def test_calibration(self):
         found = traffic(
-            served_line(NOW, "u", 1, items=["a", "b"], scores=[0.5, 0.1]),
+            served_line(NOW, "u", 1, items=["a", "b"], scores=[7.0, 6.0],
+                        probabilities={"purchase": [0.5, 0.1], "return": [0.9, 0.9]}),
             event_line(NOW + 1, "a", "purchase", "u", rec(1)),
-        )
+        )  # fmt: skip
         shown, expected, observed = found.calibration
         assert (shown, observed) == (2, 0.5)
         assert expected == pytest.approx(0.3)
         assert math.isnan(traffic().calibration[1])
+
+    def test_scores_alone_say_nothing_of_it(self):
+        found = traffic(
+            served_line(NOW, "u", 1, items=["a", "b"], scores=[0.5, 0.1]),
+            served_line(NOW, "u", 2, items=["a"], probabilities={"cart": [0.5]}),
+        )
+        assert found.calibration[0] == 0

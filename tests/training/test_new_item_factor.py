@@ -50,7 +50,8 @@ class Model:
 
 def fitted(price, lists=None):
     model = Model()
-    fit_new_item_factor(model, two_lists() if lists is None else lists, price)
+    figures = fit_new_item_factor(model, two_lists() if lists is None else lists, price)
+    assert figures["new_item_factor"] == pytest.approx(float(model.new_item_factor))
     return float(model.new_item_factor)
 
 

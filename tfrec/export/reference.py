@@ -8,7 +8,7 @@ from tfrec.data.dataset import PreparedDataset
 from tfrec.data.records import Histories
 from tfrec.export.bundle import Bundle
 from tfrec.export.merging import MergedItems
-from tfrec.models.asking import ask
+from tfrec.models.asking import Answers, ask
 from tfrec.models.recommender import Recommender
 from tfrec.monitoring.drift.item_profile import ItemProfile
 from tfrec.monitoring.drift.reference import (
@@ -29,7 +29,7 @@ def reference_of(run: TrainedRun, config: ExperimentConfig) -> Reference:
     """Describes the last part of the log, and what the models show to some of its shoppers.
 
     The shoppers are those of the test period, with their histories up to it, so that what they
-    went on to take says how well the scores are calibrated.
+    went on to take says how well the probabilities are calibrated.
 
     Args:
         run: the trained run; it has a ranking model.
@@ -47,13 +47,13 @@ def reference_of(run: TrainedRun, config: ExperimentConfig) -> Reference:
     histories = histories.select(np.unique(some))
     recommender = run.recommender(config.display)
     assert recommender is not None, "an export has a ranking model"
-    items, scores = _served(recommender, histories, dataset, config)
-    shown = items > 0
+    answers = _answers(recommender, histories, dataset, config)
+    shown = answers.items > 0
     profile = ItemProfile.of(
         dataset.items,
         run.text_vectors,
         counts,
-        np.bincount(items[shown], minlength=dataset.num_items + 1)[1:],
+        np.bincount(answers.items[shown], minlength=dataset.num_items + 1)[1:],
         run.retrieval.spec.vector_sizes,
     )
     statistics = ReferenceStatistics(
@@ -66,8 +66,8 @@ def reference_of(run: TrainedRun, config: ExperimentConfig) -> Reference:
         },
         usual=usual_windows(profile, item - 1, timestamp) if last else {},
         history_lengths=quantiles(histories.lengths),
-        scores=quantiles(scores[shown]),
-        calibration=_calibration(items, scores, histories, dataset),
+        scores=quantiles(answers.values[shown]),
+        calibration=_calibration(answers, histories, dataset),
     )
     return Reference(statistics, profile)
 
@@ -94,14 +94,14 @@ def carried_over(bundle: Bundle, merged: MergedItems, vectors: np.ndarray) -> Re
     return Reference(before.statistics, profile)
 
 
-def _served(
+def _answers(
     recommender: Recommender,
     histories: Histories,
     dataset: PreparedDataset,
     config: ExperimentConfig,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the first items that each shopper is shown, and their scores."""
-    answers = ask(
+) -> Answers:
+    """Returns the first items that each shopper is shown."""
+    return ask(
         recommender,
         histories,
         count=min(PLACES, recommender.candidates),
@@ -109,22 +109,26 @@ def _served(
         available=tf.constant(np.append(False, dataset.items["available"].to_numpy(bool))),
         description="Asking for the reference",
     )
-    return answers.items, answers.values
 
 
 def _calibration(
-    items: np.ndarray, scores: np.ndarray, histories: Histories, dataset: PreparedDataset
-) -> Calibration | None:
-    shown = items > 0
+    answers: Answers, histories: Histories, dataset: PreparedDataset
+) -> dict[str, Calibration]:
+    """Returns for each target event how often it was expected of shown items and how often seen."""
+    shown = answers.items > 0
     if not shown.any():
-        return None
-    taken = 0
-    for shopper, row in enumerate(items):
-        place = histories.targets(shopper)
-        wanted = np.isin(histories.target_event[place], dataset.target_event_indices)
-        taken += int(np.isin(row[row > 0], histories.target_item[place][wanted]).sum())
-    return Calibration(
-        shown=int(shown.sum()),
-        mean_score=float(scores[shown].mean()),
-        observed=taken / int(shown.sum()),
-    )
+        return {}
+    found = {}
+    for index in dataset.target_event_indices:
+        event = dataset.event_types[index - 1]
+        taken = 0
+        for shopper, row in enumerate(answers.items):
+            place = histories.targets(shopper)
+            wanted = histories.target_event[place] == index
+            taken += int(np.isin(row[row > 0], histories.target_item[place][wanted]).sum())
+        found[event] = Calibration(
+            shown=int(shown.sum()),
+            mean_probability=float(answers.probabilities[event][shown].mean()),
+            observed=taken / int(shown.sum()),
+        )
+    return found

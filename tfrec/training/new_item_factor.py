@@ -17,7 +17,9 @@ FACTORS = np.geomspace(1.0, 20.0, 50)
 """Those that are tried; 20 times puts new items before nearly all others."""
 
 
-def fit_new_item_factor(model: RankingModel, lists: CandidateLists, price: float) -> None:
+def fit_new_item_factor(
+    model: RankingModel, lists: CandidateLists, price: float
+) -> dict[str, float]:
     """Fits `new_item_factor` on held-out lists in which some items are pretended to be new.
 
     A ranking model is right to prefer items with a past: more is known of them. A shop that shows
@@ -30,10 +32,14 @@ def fit_new_item_factor(model: RankingModel, lists: CandidateLists, price: float
         model: the trained and calibrated model.
         lists: the lists.
         price: share of the NDCG of the other items.
+
+    Returns:
+        The factor, and the NDCG of new and other items with it; the factor alone where it cannot
+        be fitted.
     """
     model.new_item_factor.assign(1.0)
     if not lists.targets.any():
-        return
+        return {"new_item_factor": 1.0}
     validate = RankingValidation(model, lists)
     validate.measure()
     new = lists.sales == 0
@@ -50,7 +56,7 @@ def fit_new_item_factor(model: RankingModel, lists: CandidateLists, price: float
     by_factor = {factor: figures(factor) for factor in FACTORS}
     before = by_factor[FACTORS[0]]
     if before[0] == 0:
-        return
+        return {"new_item_factor": 1.0}
     allowed = {
         factor: found
         for factor, (old, found) in by_factor.items()
@@ -64,3 +70,8 @@ def fit_new_item_factor(model: RankingModel, lists: CandidateLists, price: float
         f"of items pretended to be new {before[1]:.4f} -> {after[1]:.4f}, of the others "
         f"{before[0]:.4f} -> {after[0]:.4f}"
     )
+    return {
+        "new_item_factor": float(best),
+        f"new_items_ndcg@{NDCG_CUTOFF}": after[1],
+        f"other_items_ndcg@{NDCG_CUTOFF}": after[0],
+    }

@@ -81,7 +81,8 @@ def train_ranking(
         observers: are told of every step and every validation.
 
     Returns:
-        The summary, and the quality on the held-out shoppers.
+        The summary, and the quality on the held-out shoppers, with what `fit_new_item_factor`
+        returns where it is asked.
 
     Raises:
         UserError: if there are too few validation shoppers to hold some out.
@@ -149,7 +150,8 @@ def train_ranking(
         # The monitor shows the scores of the last validation, which were those of the last epoch.
         validate.measure()
         if pays:
-            fit_new_item_factor(ranker.model, lists(NEW_ITEMS), config.ranking.new_item_price)
+            price = config.ranking.new_item_price
+            quality |= fit_new_item_factor(ranker.model, lists(NEW_ITEMS), price)
         monitor.finished({"valid_ndcg@10": summary.best_score, **quality})
     statistics = LogStatistics.build(dataset, config.ranking.neighbours, before="test")
     save_ranker(ranker, statistics, run.path)

@@ -117,6 +117,10 @@ def test_the_event_log_joins_what_was_shown_with_what_came_of_it(gateway):
     )  # fmt: skip
     served, click = gateway.logged()[-2:]
     assert served.pop("latency_ms") > 0
+    assert served.pop("probabilities") == {
+        event: [item.probabilities[event] for item in shown.items]
+        for event in ("purchase", "return")
+    }
     assert 0 <= click["received"] - served["received"] < 60
     assert abs(served["time"] - served["received"]) < 60
     for line in (served, click):

@@ -4,9 +4,10 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from tfrec.errors import UserError
 from tfrec.files import read_json, write_json
@@ -42,17 +43,19 @@ class UsualWindow(_Part):
 
 
 class Calibration(_Part):
-    """What the scores of shown items say, and what came of them."""
+    """What the probabilities of an event say of shown items, and what came of them."""
 
     shown: int
-    mean_score: float
+    mean_probability: float
     observed: float
-    """Share of the shown items that the shopper went on to take."""
+    """Share of the shown items that the event happened to."""
 
     @property
     def ratio(self) -> float:
         """Observed over expected; NaN where nothing was expected."""
-        return self.observed / self.mean_score if self.mean_score > 0 else float("nan")
+        if self.mean_probability <= 0:
+            return float("nan")
+        return self.observed / self.mean_probability
 
 
 class ReferenceStatistics(_Part):
@@ -65,7 +68,7 @@ class ReferenceStatistics(_Part):
         usual: by length of the window in days, as a text.
         history_lengths: quantiles of the lengths of the histories that the models were tried on.
         scores: quantiles of the scores of the items that the models showed to these.
-        calibration: of these scores; None where it is not known.
+        calibration: of the probabilities of these items, by event; empty where it is not known.
     """
 
     format: int = FORMAT
@@ -75,7 +78,13 @@ class ReferenceStatistics(_Part):
     usual: dict[str, UsualWindow]
     history_lengths: list[float] = []
     scores: list[float] = []
-    calibration: Calibration | None = None
+    calibration: dict[str, Calibration] = {}
+
+    @field_validator("calibration", mode="before")
+    @classmethod
+    def _not_of_scores(cls, value: Any) -> Any:
+        """Leaves out what earlier versions of tfrec said of scores."""
+        return {} if value is None or "mean_score" in value else value
 
 
 @dataclass(frozen=True)

@@ -111,16 +111,16 @@ class DriftWatch:
                 figures[f"drift/{name}/ks"] = Figure(shift.main[1], shift.moved)
                 samples[f"drift/{name}"] = live
         shown, expected, observed = served.calibration
-        calibration = statistics.calibration
+        calibration = statistics.calibration.get(served.conversion)
         if shown >= self.config.min_events and calibration is not None and expected > 0:
             ratio = observed / expected
             figures["drift/calibration/observed_over_expected"] = Figure(ratio)
             if shown * expected * calibration.ratio >= FEWEST_TAKEN:
                 figures["drift/calibration/times_reference"] = Figure(
                     ratio / calibration.ratio,
-                    f"of the shown items {observed:.2%} were taken where scores say "
-                    f"{expected:.2%}; at export {calibration.observed:.2%} of "
-                    f"{calibration.mean_score:.2%}",
+                    f"of the shown items {observed:.2%} were taken where "
+                    f"probabilities say {expected:.2%}; at export {calibration.observed:.2%} of "
+                    f"{calibration.mean_probability:.2%}",
                 )
 
 

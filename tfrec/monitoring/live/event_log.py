@@ -34,6 +34,7 @@ class ServedList(_Line):
         time: unix seconds by the caller's clock, where it gave one.
         item_ids: the items, the first place first.
         scores: the model's scores of the items.
+        probabilities: by event type, those of the items, where the model says them.
         propensities: probability with which each item was shown at its place, where known.
         history_length: items that the model was asked with.
         history_unknown: how many of these it does not know.
@@ -44,6 +45,7 @@ class ServedList(_Line):
     model: str = ""
     item_ids: list[str]
     scores: list[float] | None = None
+    probabilities: dict[str, list[float]] | None = None
     propensities: list[float] | None = None
     history_length: int | None = Field(default=None, ge=0)
     history_unknown: int | None = Field(default=None, ge=0)

@@ -64,9 +64,10 @@ class ServedTraffic:
 
     @property
     def calibration(self) -> tuple[int, float, float]:
-        """Items shown with a score, their mean score, and the share that was converted.
+        """Items shown with a probability, its mean, and the share that was converted.
 
-        Over the window of attribution, and NaN without items.
+        The probability is that of `conversion`. Over the window of attribution, and NaN without
+        items.
         """
         shown = self._expected["shown"]
         if not shown:
@@ -134,10 +135,12 @@ class ServedTraffic:
                 self._counts.add("history", now, served.history_length)
                 self._counts.add("unknown", now, served.history_unknown)
         if served.scores is not None:
-            scores = served.scores[: len(shown)]
-            self._scores.extend(scores)
-            self._expected.add("shown", now, len(scores))
-            self._expected.add("millionths", now, round(1e6 * sum(scores)))
+            self._scores.extend(served.scores[: len(shown)])
+        expected = (served.probabilities or {}).get(self.conversion)
+        if expected is not None:
+            expected = expected[: len(shown)]
+            self._expected.add("shown", now, len(expected))
+            self._expected.add("millionths", now, round(1e6 * sum(expected)))
 
     def _add_event(self, event: ShopperEvent) -> None:
         entry = self._attribution.find(event)
