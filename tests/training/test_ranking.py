@@ -68,7 +68,7 @@ def test_quality_on_held_out_shoppers(planted_run):
         f"{name}/{event}"
         for name in ("auc", "log_loss", "calibration_error")
         for event in ("purchase", "return")
-    }
+    } | {"new_item_factor", "new_items_ndcg@10", "other_items_ndcg@10"}
 
 
 def test_training_improves_on_the_first_stage(planted_run):
@@ -184,7 +184,10 @@ def test_loaded_ranker_scores_as_the_trained_one(planted_run, trained):
     for event in ranker.model.events:
         ranker.model.calibration[event].assign([1.0, 0.0])
     # Fitting again from the raw logits must find the same figures.
-    assert calibrate(ranker.model, holdout) == pytest.approx(planted_run.quality, abs=1e-4)
+    found = calibrate(ranker.model, holdout)
+    assert found == pytest.approx({name: planted_run.quality[name] for name in found}, abs=1e-4)
+    factor = float(ranker.model.new_item_factor)
+    assert factor == pytest.approx(planted_run.quality["new_item_factor"])
 
 
 def test_training_goes_on_with_the_lists_that_were_made(

@@ -50,6 +50,13 @@ class RankingConfig(Section):
         "0: one network without mixtures",
     )
     dropout: float = Field(default=0.1, ge=0, lt=1)
+    arrivals: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="share of the training shoppers with several targets who are also learned from "
+        "as if they had come in the validation period, with 1 to 5 events behind them",
+    )
     new_item_price: float = Field(
         default=0.05,
         ge=0,

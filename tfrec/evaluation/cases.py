@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -75,11 +75,7 @@ class Cases:
         *,
         subset: np.ndarray | None = None,
     ) -> "Cases":
-        """Makes the cases of a split.
-
-        Targets are the distinct items with an event of a target type in the split's period.
-        With ``repeats="exclude"``, items that the shopper already had an event with are no
-        targets, and shoppers left without a target are dropped.
+        """Makes the cases of a split, as `of_histories` does.
 
         Args:
             dataset: the prepared data set.
@@ -96,15 +92,41 @@ class Cases:
                 "the split `train` has no targets to evaluate against; choose `valid` or `test`"
             )
         histories = dataset.histories(split)
-        chosen = np.arange(len(histories)) if subset is None else np.asarray(subset)
-        if subset is not None:
-            histories = histories.select(chosen)
+        if subset is None:
+            return cls.of_histories(histories, dataset, split, config.repeats)
+        chosen = np.asarray(subset)
+        cases = cls.of_histories(histories.select(chosen), dataset, split, config.repeats)
+        return dataclasses.replace(cases, indices=chosen[cases.indices])
+
+    @classmethod
+    def of_histories(
+        cls,
+        histories: Histories,
+        dataset: "PreparedDataset",
+        split: str,
+        repeats: Literal["count", "exclude"],
+    ) -> "Cases":
+        """Makes the cases of some shoppers, whose positions among these are the `indices`.
+
+        Targets are the distinct items with an event of a target type in the split's period.
+        With ``repeats="exclude"``, items that the shopper already had an event with are no
+        targets, and shoppers left without a target are dropped.
+
+        Args:
+            histories: the shoppers, with their targets.
+            dataset: the prepared data set.
+            split: ``"valid"`` or ``"test"``, what they are cases of.
+            repeats: as in `EvaluationConfig`.
+
+        Raises:
+            NoCasesError: if no shopper has a target.
+        """
         width = dataset.num_items + 1
         case = histories.target_owner
         wanted = np.isin(histories.target_event, dataset.target_event_indices)
         # A pair (case, item) as one number: unique() then sorts and removes duplicates at once.
         pairs = np.unique(case[wanted] * width + histories.target_item[wanted])
-        if config.repeats == "exclude":
+        if repeats == "exclude":
             seen = histories.owner * width + histories.item
             pairs = pairs[~np.isin(pairs, seen)]
         counts = np.bincount(pairs // width, minlength=len(histories))
@@ -112,20 +134,21 @@ class Cases:
         if len(kept) == 0:
             raise NoCasesError(
                 f"the split `{split}` has no shopper with a target to evaluate "
-                f"(repeats={config.repeats}, {len(histories)} shoppers)"
+                f"(repeats={repeats}, {len(histories)} shoppers)"
             )
         known = np.unique(dataset.histories("train").user)
+        dropped = len(histories) - len(kept)
         histories = _without_targets(histories.select(kept))
         return cls(
             split=split,
-            repeats=config.repeats,
-            indices=chosen[kept],
+            repeats=repeats,
+            indices=kept,
             histories=histories,
             target_offsets=np.concatenate([[0], np.cumsum(counts[kept])]),
             target_item=(pairs % width).astype(np.int32),
             new_shopper=~np.isin(histories.user, known),
             train_events=dataset.items["train_events"].to_numpy(dtype=np.int64),
-            dropped=len(chosen) - len(kept),
+            dropped=dropped,
         )
 
 

@@ -1,6 +1,7 @@
 """The candidate lists of a training of the ranking model, which a resumed one finds again."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from tfrec.config import RankingConfig
 from tfrec.data.dataset import PreparedDataset
 from tfrec.data.records import Histories
 from tfrec.models.recommender import Ranker, Retriever
+from tfrec.training.arrivals import MOST_EVENTS, arrivals
 from tfrec.training.candidate_lists import CandidateLists
 from tfrec.training.feedback_lists import feedback_lists
 from tfrec.training.own_lists import ListMaker
@@ -48,19 +50,50 @@ def make_lists(
         if not (folder / name).exists():
             make().save(folder / name)
 
-    def own(members: np.ndarray, negatives: int) -> CandidateLists:
-        some = histories.select(np.flatnonzero(members))
-        return maker.make(some, seed=run.seed, negatives=negatives)
-
     # Examples come first, as those that do not fit are refused; the shop's own lists take long.
     if config.feedback.examples is not None:
         keep(FEEDBACK, lambda: feedback_lists(dataset, retriever, ranker, config, seed=run.seed))
     if TRAIN in trained_on(config):
-        keep(TRAIN, lambda: own(~held_out, config.popularity_negatives))
-    keep(HOLDOUT, lambda: own(held_out, 0))
+        keep(TRAIN, lambda: _to_train_on(histories, ~held_out, dataset, maker, config, run.seed))
+    some = histories.select(np.flatnonzero(held_out))
+    keep(HOLDOUT, lambda: maker.make(some, seed=run.seed, negatives=0))
     if pretending:
-        some = histories.select(np.flatnonzero(held_out))
         keep(NEW_ITEMS, lambda: maker.make_pretending(some, seed=run.seed))
+
+
+def _to_train_on(
+    histories: Histories,
+    members: np.ndarray,
+    dataset: PreparedDataset,
+    maker: ListMaker,
+    config: RankingConfig,
+    seed: int,
+) -> CandidateLists:
+    """Returns the lists of some shoppers, and of a share of them as if they had come just now.
+
+    A split tells of what follows on whole histories alone. Without the latter the model would not
+    know what to make of a new shopper, or of a visit that has begun.
+
+    Args:
+        histories: the validation shoppers.
+        members: bool `[shoppers]`, whose lists.
+        dataset: the prepared data set.
+        maker: makes lists.
+        config: of the ranking model.
+        seed: seed of negatives, of who comes just now, and with how many events.
+    """
+    rows = np.flatnonzero(members)
+    some, negatives = histories.select(rows), config.popularity_negatives
+    lists = maker.make(some, seed=seed, negatives=negatives)
+    random = np.random.default_rng(seed)
+    drawn = np.sort(random.permutation(len(rows))[: round(config.arrivals * len(rows))])
+    lengths = random.integers(1, MOST_EVENTS + 1, len(drawn))
+    arrived, place = arrivals(some.select(drawn), lengths, dataset.target_event_indices)
+    if not len(arrived):
+        return lists
+    more = maker.make(arrived, seed=seed, negatives=negatives)
+    more = replace(more, shopper=drawn[place][more.shopper])
+    return CandidateLists.joined([lists, more])
 
 
 def trained_on(config: RankingConfig) -> list[str]:
