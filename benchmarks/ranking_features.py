@@ -11,6 +11,7 @@ finished is kept. The test split is not looked at.
 import re
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -19,6 +20,10 @@ from rich.table import Table
 from benchmarks.measuring import gain_with_interval
 from pipelines.console import table_console
 from tfrec.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from tfrec.models.ranking import RankingModel
+    from tfrec.training.candidate_lists import CandidateLists
 
 ALL = "all features"
 GROUPS = {
@@ -55,54 +60,96 @@ def main(run: Path, out: Path, seed: int) -> None:
 
 def quality(run: Path, folder: Path, name: str, seed: int) -> np.ndarray:
     """Returns the NDCG@10 of every held-out list for one row of the table, float64 `[lists]`."""
-    import tensorflow as tf
-
-    from tfrec.models.ranking import RankingModel
-    from tfrec.training.candidate_lists import list_batches
-    from tfrec.training.loop import TrainingLoop
-    from tfrec.training.ranking import FEATURES, NORMALISE_BATCH
     from tfrec.training.ranking_lists import HOLDOUT, TRAIN, read_lists
     from tfrec.training.ranking_validation import RankingValidation
-    from tfrec.training.retrieval import SPEC
-    from tfrec.training.run import RunDirectory
 
-    ranking = RunDirectory.open(run, "ranking")
-    spec = read_json(run / "retrieval" / SPEC)
-    targets, returned = spec["target_events"], spec["return_event"]
-    events = [*targets, *([returned] if returned else [])]
-    features = read_json(ranking.path / FEATURES)["features"]
-    train, holdout = (read_lists(ranking.path, part, events) for part in (TRAIN, HOLDOUT))
-    config = ranking.config.ranking
-    size = config.training.batch_lists
-    tf.keras.utils.set_random_seed(seed)
+    trained = TrainedAgain(run)
+    train, holdout = (
+        read_lists(trained.ranking.path, part, trained.events) for part in (TRAIN, HOLDOUT)
+    )
     for group, beginnings in GROUPS.items():
         if name == f"without {group}":
             for lists in (train, holdout):
-                lists.features[..., places(features, beginnings)] = 0.0
+                lists.features[..., places(trained.features, beginnings)] = 0.0
     count = round(SHARES.get(name, 1.0) * len(train.items))
     drawn = np.random.default_rng(seed).permutation(len(train.items))[:count]
-    model = RankingModel(len(features), targets, returned, config)
-    model(tf.zeros([1, 1, len(features)]))
     train = train.select(np.sort(drawn))
-    model.normalise.adapt(train.features[train.present > 0], batch_size=NORMALISE_BATCH)
-    validate = RankingValidation(model, holdout)
     if name == RETRIEVAL:
         # An untrained model keeps the order of the first stage.
+        validate = RankingValidation(trained.model(train, seed), holdout)
         validate.measure()
-        return validate.quality
-    shutil.rmtree(folder, ignore_errors=True)
-    TrainingLoop(
-        model,
-        model.parts,
-        lambda epoch, skip: list_batches(train, size, seed + epoch).skip(skip),
-        validate,
-        config.training,
-        folder,
-        name,
-    ).run()
-    shutil.rmtree(folder)
-    validate()
+    else:
+        validate = RankingValidation(trained.train(train, holdout, folder, name, seed), holdout)
+        validate()
     return validate.quality
+
+
+class TrainedAgain:
+    """Trains the ranking model of a finished run again, on other lists.
+
+    Args:
+        run: the run's folder.
+
+    Attributes:
+        ranking: the ranking part of the run.
+        events: event types that the model has a head for.
+        features: names of what it reads.
+    """
+
+    def __init__(self, run: Path) -> None:
+        from tfrec.training.ranking import FEATURES
+        from tfrec.training.retrieval import SPEC
+        from tfrec.training.run import RunDirectory
+
+        self.ranking = RunDirectory.open(run, "ranking")
+        spec = read_json(run / "retrieval" / SPEC)
+        self._targets, self._returned = spec["target_events"], spec["return_event"]
+        self.events = [*self._targets, *([self._returned] if self._returned else [])]
+        self.features: list[str] = read_json(self.ranking.path / FEATURES)["features"]
+
+    def model(self, train: "CandidateLists", seed: int) -> "RankingModel":
+        """Returns an untrained model that knows the spread of the features."""
+        import tensorflow as tf
+
+        from tfrec.models.ranking import RankingModel
+        from tfrec.training.ranking import NORMALISE_BATCH
+
+        tf.keras.utils.set_random_seed(seed)
+        config = self.ranking.config.ranking
+        model = RankingModel(len(self.features), self._targets, self._returned, config)
+        model(tf.zeros([1, 1, len(self.features)]))
+        model.normalise.adapt(train.features[train.present > 0], batch_size=NORMALISE_BATCH)
+        return model
+
+    def train(
+        self, train: "CandidateLists", holdout: "CandidateLists", folder: Path, name: str, seed: int
+    ) -> "RankingModel":
+        """Returns a trained model.
+
+        Args:
+            train: the lists to train on.
+            holdout: the lists that say when to stop.
+            folder: for checkpoints; it is empty before and after.
+            name: on the progress bar.
+            seed: of the weights and of the order of the lists.
+        """
+        from tfrec.training.candidate_lists import list_batches
+        from tfrec.training.loop import TrainingLoop
+        from tfrec.training.ranking_validation import RankingValidation
+
+        model, config = self.model(train, seed), self.ranking.config.ranking.training
+        shutil.rmtree(folder, ignore_errors=True)
+        TrainingLoop(
+            model,
+            model.parts,
+            lambda epoch, skip: list_batches(train, config.batch_lists, seed + epoch).skip(skip),
+            RankingValidation(model, holdout),
+            config,
+            folder,
+            name,
+        ).run()
+        shutil.rmtree(folder)
+        return model
 
 
 def places(features: list[str], beginnings: tuple[str, ...]) -> list[int]:

@@ -61,6 +61,17 @@ def test_the_context_is_that_of_the_last_event_before():
     assert found.value.tolist() == [1, 1, 1]
 
 
+def test_the_past_of_somebody_known_comes_first():
+    found, rows = arrivals(period(), np.array([2, 1, 1]), [BUY], with_past=True)
+    assert rows.tolist() == [0, 2]
+    assert [found.item[found.history(row)].tolist() for row in (0, 1)] == [[1, 2, 10, 11], [30]]
+    assert found.context["country"].tolist() == [7, 8, 8, 8, 0]
+    assert [found.target_item[found.targets(row)].tolist() for row in (0, 1)] == [
+        [12],
+        [30, 31, 31],
+    ]
+
+
 def test_who_chose_nothing_more_is_left_out():
     found, rows = arrivals(period(), np.array([3, 1, 2]), [BUY])
     assert len(found) == len(rows) == len(found.item) == len(found.target_item) == 0

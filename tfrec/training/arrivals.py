@@ -12,7 +12,11 @@ MOST_EVENTS = 5
 
 
 def arrivals(
-    histories: Histories, lengths: np.ndarray, target_events: Sequence[int]
+    histories: Histories,
+    lengths: np.ndarray,
+    target_events: Sequence[int],
+    *,
+    with_past: bool = False,
 ) -> tuple[Histories, np.ndarray]:
     """Returns shoppers whose history begins within the period of their targets.
 
@@ -25,6 +29,8 @@ def arrivals(
         lengths: int `[shoppers]`, how many events of a target type each history has; events of
             other types between them are part of it.
         target_events: positions of the target types in the event types, from 1.
+        with_past: whether what they did before is remembered after all, as in a visit of
+            somebody known.
 
     Returns:
         The shoppers who chose something more after these events, and where they are among
@@ -54,7 +60,26 @@ def arrivals(
         target_event=histories.target_event[later],
         target_timestamp=histories.target_timestamp[later],
     )
-    return arrived, rows
+    return (_joined(histories.select(rows), arrived) if with_past else arrived), rows
+
+
+def _joined(earlier: Histories, later: Histories) -> Histories:
+    """Returns the histories of one after those of the other, for the same shoppers."""
+    order = np.argsort(np.concatenate([earlier.owner, later.owner]), kind="stable")
+
+    def join(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        joined: np.ndarray = np.concatenate([first, second])[order]
+        return joined
+
+    return replace(
+        later,
+        offsets=earlier.offsets + later.offsets,
+        item=join(earlier.item, later.item),
+        event=join(earlier.event, later.event),
+        timestamp=join(earlier.timestamp, later.timestamp),
+        value=join(earlier.value, later.value),
+        context={name: join(earlier.context[name], later.context[name]) for name in later.context},
+    )
 
 
 def _offsets(owner: np.ndarray, rows: np.ndarray) -> np.ndarray:

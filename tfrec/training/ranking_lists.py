@@ -54,14 +54,16 @@ def make_lists(
     if config.feedback.examples is not None:
         keep(FEEDBACK, lambda: feedback_lists(dataset, retriever, ranker, config, seed=run.seed))
     if TRAIN in trained_on(config):
-        keep(TRAIN, lambda: _to_train_on(histories, ~held_out, dataset, maker, config, run.seed))
+        keep(
+            TRAIN, lambda: lists_to_train_on(histories, ~held_out, dataset, maker, config, run.seed)
+        )
     some = histories.select(np.flatnonzero(held_out))
     keep(HOLDOUT, lambda: maker.make(some, seed=run.seed, negatives=0))
     if pretending:
         keep(NEW_ITEMS, lambda: maker.make_pretending(some, seed=run.seed))
 
 
-def _to_train_on(
+def lists_to_train_on(
     histories: Histories,
     members: np.ndarray,
     dataset: PreparedDataset,
