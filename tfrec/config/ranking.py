@@ -39,7 +39,7 @@ class RankingConfig(Section):
         default=25_000,
         ge=2,
         description="validation shoppers drawn for training and holdout; their candidates are "
-        "held in memory, some 40 kB a shopper",
+        "held in memory, some 40 kB a list",
     )
     cross_layers: int = Field(default=2, ge=0)
     hidden_units: list[int] = Field(default=[64, 32])
@@ -51,7 +51,7 @@ class RankingConfig(Section):
     )
     dropout: float = Field(default=0.1, ge=0, lt=1)
     arrivals: float = Field(
-        default=0.25,
+        default=1.0,
         ge=0,
         le=1,
         description="share of the training shoppers with several targets who are also learned from "
