@@ -64,14 +64,15 @@ class Lists:
 
     def __init__(self, path: Path) -> None:
         from tfrec.models.recommender import Retriever
-        from tfrec.training.candidate_lists import holdout_shoppers
+        from tfrec.training.candidate_lists import drawn_shoppers, holdout_shoppers
         from tfrec.training.loading import TrainedRun
         from tfrec.training.own_lists import ListMaker
         from tfrec.training.ranking import build_ranker
 
         run = TrainedRun.open(path)
         self._dataset, self._config, self._seed = run.dataset, run.config.ranking, run.config.seed
-        self._histories = run.dataset.histories("valid")
+        everyone, most = run.dataset.histories("valid"), self._config.max_shoppers
+        self._histories = drawn_shoppers(everyone, most, seed=self._seed)
         self._held_out = holdout_shoppers(self._histories, self._config.holdout)
         run.retrieval.count(run.dataset.log_before("valid"))
         statistics = LogStatistics.build(run.dataset, self._config.neighbours)

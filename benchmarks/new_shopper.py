@@ -80,6 +80,8 @@ def new_shoppers(dataset: PreparedDataset, length: int, asked: str) -> Cases:
     lengths = np.full(len(new), max(LENGTHS) if asked == AFTER_FIVE else length)
     arrived, _ = arrivals(new, lengths, dataset.target_event_indices)
     cases = Cases.of_histories(arrived, dataset, "test", "exclude")
+    if asked == FROM_THEN_ON:
+        return cases
     return dataclasses.replace(cases, histories=first_events(cases.histories, length))
 
 

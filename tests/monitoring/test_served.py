@@ -154,3 +154,20 @@ class TestOnline:
             served_line(NOW, "u", 2, items=["a"], probabilities={"cart": [0.5]}),
         )
         assert found.calibration[0] == 0
+
+    def test_conversions_count_where_a_probability_was_said(self):
+        found = traffic(
+            served_line(NOW, "u", 1, items=["a", "b"], probabilities={"purchase": [0.5, 0.1]}),
+            served_line(NOW, "v", 2, items=["a", "b"], scores=[0.5, 0.1]),
+            event_line(NOW + 1, "a", "purchase", "u", rec(1)),
+            event_line(NOW + 1, "a", "purchase", "v", rec(2)),
+            event_line(NOW + 1, "b", "purchase", "v", rec(2)),
+        )
+        assert found.calibration == (2, pytest.approx(0.3), 0.5)
+
+    def test_events_are_named_as_tensors_are(self):
+        found = ServedTraffic(HOUR, "add-to-cart", HOUR)
+        line = served_line(NOW, "u", 1, items=["a"], probabilities={"add_to_cart": [0.25]})
+        found.add(ServedList(**line))
+        found.add(ShopperEvent(**event_line(NOW + 1, "a", "add-to-cart", "u", rec(1))))
+        assert found.calibration == (1, 0.25, 1.0)

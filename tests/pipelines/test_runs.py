@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from pipelines.runs import command
+from pipelines.runs import _best, command
 from tfrec.config import ExperimentConfig, change_config
 from tfrec.errors import UserError
 from tfrec.monitoring.training.observer import ValidationReport
@@ -58,6 +58,14 @@ def test_runs_with_their_scores_and_differences(runs):
     assert rows["retrieval.training.epochs"] == ["30", "9", "30"]
     assert rows["seed"] == ["42", "42", "7"]
     assert "retrieval.dimension" not in rows, "what is the same everywhere says nothing"
+
+
+def test_what_says_nothing_of_quality_has_no_best(tmp_path):
+    for name, factor, auc in (("a", 1.0, 0.7), ("b", 2.0, 0.8)):
+        make(tmp_path, name, score=0.1, metrics={"new_item_factor": factor, "auc": auc})
+    models = find_models(tmp_path)
+    assert _best("new_item_factor", models) is None
+    assert _best("auc", models) == 0.8
 
 
 def test_json_holds_every_setting_but_no_secret(runs):

@@ -45,3 +45,7 @@ def test_what_is_not_measured_any_more_differs():
     figures = figures_of_metrics({"a": 0.2, "b": 0.1}, {"a": 0.203})
     assert [figure.is_same for figure in figures] == [True, False]
     assert differences(figures) == ["b was 0.1000 and is not measured (noise 0.0050)"]
+
+
+def test_what_is_picked_from_a_few_values_is_left_out():
+    assert figures_of_metrics({"new_item_factor": 1.5}, {"new_item_factor": 1.6}) == []

@@ -39,7 +39,7 @@ class RankingConfig(Section):
         default=25_000,
         ge=2,
         description="validation shoppers drawn for training and holdout; their candidates are "
-        "held in memory, some 40 kB a list",
+        "held in memory, some 20 kB a list, up to four lists a shopper",
     )
     cross_layers: int = Field(default=2, ge=0)
     hidden_units: list[int] = Field(default=[64, 32])
@@ -54,8 +54,8 @@ class RankingConfig(Section):
         default=1.0,
         ge=0,
         le=1,
-        description="share of the training shoppers with several targets who are also learned from "
-        "as if they had come in the validation period, with 1 to 5 events behind them",
+        description="share of the training shoppers who are also learned from as if they had come "
+        "in the validation period, if they chose more in it than the 1 to 5 drawn as their history",
     )
     new_item_price: float = Field(
         default=0.05,

@@ -15,7 +15,7 @@ SHOPPERS_A_BATCH = 256
 
 @dataclass(frozen=True)
 class CandidateLists:
-    """Candidates with features and labels, one list a shopper and mode.
+    """Candidates with features and labels, one list a shopper and mode, or two with arrivals.
 
     Attributes:
         items: int32 `[lists, num_candidates]`, item indices, 0 for padding.
@@ -32,7 +32,7 @@ class CandidateLists:
             at on a list that was shown; None where all count alike.
     """
 
-    FORMAT: ClassVar = 2
+    FORMAT: ClassVar = 3
     """Number of the files' format, for what a killed training of another version left."""
 
     items: np.ndarray

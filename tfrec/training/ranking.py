@@ -66,10 +66,11 @@ def train_ranking(
 
     The lists are the retrieval model's own candidates for the shoppers of the validation period,
     whose events the retrieval model has not seen, so that its scores are as good there as they
-    will be on new events; what is counted from the log ends before that period. A share of those
-    shoppers is held out for early stopping and for the calibration. Of very many shoppers some
-    are drawn, as their lists stay in memory. Where the configuration names examples of
-    `tfrec feedback labels`, these are trained on too, or instead.
+    will be on new events; what is counted from the log ends before that period. They are also
+    learned from as if they had come within it (`arrivals`). A share of those shoppers is held out
+    for early stopping and for the calibration. Of very many shoppers some are drawn, as their lists
+    stay in memory. Where the configuration names examples of `tfrec feedback labels`, these are
+    trained on too, or instead.
 
     Args:
         dataset: the prepared data set.

@@ -12,6 +12,8 @@ LEAST = 0.005
 SAME = 0.001
 """Models that are not trained again differ by rounding only."""
 TIMES = "milliseconds"
+CHOSEN = ("new_item_factor",)
+"""Figures that are picked from a few values, so that the next one is no difference to tell."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,9 @@ def figures_of_verdicts(recorded: Verdict, rebuilt: Verdict) -> list[Figure]:
 def figures_of_metrics(recorded: Mapping[str, float], rebuilt: Mapping[str, float]) -> list[Figure]:
     """Compares what the trainings measured on validation data."""
     return [
-        Figure(name, value, rebuilt.get(name), _noise(value)) for name, value in recorded.items()
+        Figure(name, value, rebuilt.get(name), _noise(value))
+        for name, value in recorded.items()
+        if name not in CHOSEN
     ]
 
 

@@ -84,7 +84,8 @@ class ReferenceStatistics(_Part):
     @classmethod
     def _not_of_scores(cls, value: Any) -> Any:
         """Leaves out what earlier versions of tfrec said of scores."""
-        return {} if value is None or "mean_score" in value else value
+        of_scores = isinstance(value, dict) and "mean_score" in value
+        return {} if value is None or of_scores else value
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,16 @@ class RememberedList:
         served: unix seconds.
         version: the model's version.
         variant: the arm of a test.
-        items: the items and their scores, where known.
+        items: the items.
+        foretold: names of the event types that the list had probabilities of.
         seen: pairs of event and item that were counted already.
     """
 
     served: float
     version: int | None
     variant: str | None
-    items: dict[str, float | None]
+    items: frozenset[str]
+    foretold: frozenset[str]
     seen: set[tuple[str, str]] = field(default_factory=set)
 
 
@@ -50,13 +52,12 @@ class Attribution:
         key = served.recommendation_id
         if key is not None and key in self._lists:
             return False
-        shown = served.item_ids[:PLACES]
-        scores = served.scores if served.scores is not None else [None] * len(shown)
         entry = RememberedList(
             served.received,
             served.model_version,
             served.variant,
-            dict(zip(shown, scores, strict=False)),
+            frozenset(served.item_ids[:PLACES]),
+            frozenset(served.probabilities or ()),
         )
         if key is not None:
             self._lists[key] = entry

@@ -1,6 +1,7 @@
 """What is being served, and what shoppers make of it, over the last stretch of time."""
 
 import math
+import re
 from collections import deque
 
 import numpy as np
@@ -26,6 +27,8 @@ class ServedTraffic:
         self, seconds: float, conversion: str = "purchase", attribution_seconds: float = 86_400.0
     ) -> None:
         self.conversion = conversion
+        # A model names its probabilities as tensors are named, with "_" for other characters.
+        self._named = {conversion, re.sub(r"[^A-Za-z0-9_]", "_", conversion)}
         self._attribution = Attribution(attribution_seconds)
         self._items: SlidingCounter[str] = SlidingCounter(seconds)
         self._counts: SlidingCounter[str] = SlidingCounter(seconds)
@@ -136,9 +139,9 @@ class ServedTraffic:
                 self._counts.add("unknown", now, served.history_unknown)
         if served.scores is not None:
             self._scores.extend(served.scores[: len(shown)])
-        expected = (served.probabilities or {}).get(self.conversion)
-        if expected is not None:
-            expected = expected[: len(shown)]
+        foretold = served.probabilities or {}
+        for name in self._named & foretold.keys():
+            expected = foretold[name][: len(shown)]
             self._expected.add("shown", now, len(expected))
             self._expected.add("millionths", now, round(1e6 * sum(expected)))
 
@@ -147,7 +150,11 @@ class ServedTraffic:
         if entry is None:
             return
         self._versions.add((_name_of(entry.version), event.event), event.received)
-        if event.event == self.conversion and entry.items.get(event.item_id) is not None:
+        if (
+            event.event == self.conversion
+            and event.item_id in entry.items
+            and self._named & entry.foretold
+        ):
             self._expected.add("converted", event.received)
 
 
