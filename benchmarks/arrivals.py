@@ -9,6 +9,8 @@ past and are 1, 2 and 5 events into a visit. What a stopped run had finished is 
 is not looked at.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from rich.table import Table
 from benchmarks.ranking_features import TrainedAgain
 from pipelines.console import table_console
 from tfrec.data.log_statistics import LogStatistics
+from tfrec.data.records import Histories
 from tfrec.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -37,11 +40,11 @@ def main(run: Path, out: Path, seeds: tuple[int, ...]) -> None:
     from tfrec.training.ranking_validation import RankingValidation
 
     out.mkdir(parents=True, exist_ok=True)
-    again, made = TrainedAgain(run), Lists(run)
-    held_out = made.held_out(out / "lists", again.events)
+    again, made = TrainedAgain(run), Lists(run, out / "lists")
+    held_out = made.held_out()
     found: dict[float, list[dict[str, float]]] = {}
     for share in SHARES:
-        train = made.to_train_on(out / "lists", again.events, share)
+        train = made.to_train_on(share)
         for seed in seeds:
             record = out / f"{share:g}-{seed}.json"
             if not record.exists():
@@ -56,13 +59,14 @@ def main(run: Path, out: Path, seeds: tuple[int, ...]) -> None:
 
 
 class Lists:
-    """Makes candidate lists for the validation shoppers of a run.
+    """Makes candidate lists for the validation shoppers of a run, and keeps them.
 
     Args:
         path: the run's folder.
+        folder: where the lists are kept.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, folder: Path) -> None:
         from tfrec.models.recommender import Retriever
         from tfrec.training.candidate_lists import drawn_shoppers, holdout_shoppers
         from tfrec.training.loading import TrainedRun
@@ -78,38 +82,43 @@ class Lists:
         statistics = LogStatistics.build(run.dataset, self._config.neighbours)
         ranker = build_ranker(run.retrieval, statistics, self._config)
         self._maker = ListMaker(run.dataset, Retriever(run.retrieval), ranker, self._config)
+        self._folder, self._events = folder, ranker.model.events
 
-    def to_train_on(self, folder: Path, events: list[str], share: float) -> "CandidateLists":
+    def to_train_on(self, share: float) -> "CandidateLists":
         """Returns the lists that the model trains on with this `ranking.arrivals`."""
-        from tfrec.training.candidate_lists import CandidateLists
         from tfrec.training.ranking_lists import lists_to_train_on
 
-        path = folder / f"train-{share:g}"
-        if not path.exists():
-            config = self._config.model_copy(update={"arrivals": share})
-            lists_to_train_on(
+        config = self._config.model_copy(update={"arrivals": share})
+        return self._kept(
+            f"train-{share:g}",
+            lambda: lists_to_train_on(
                 self._histories, ~self._held_out, self._dataset, self._maker, config, self._seed
-            ).save(path)
-        return CandidateLists.load(path, events)
+            ),
+        )
 
-    def held_out(self, folder: Path, events: list[str]) -> dict[str, "CandidateLists"]:
+    def held_out(self) -> dict[str, "CandidateLists"]:
         """Returns the lists of held-out shoppers by what is known of these."""
         from tfrec.training.arrivals import arrivals
-        from tfrec.training.candidate_lists import CandidateLists
 
         some = self._histories.select(np.flatnonzero(self._held_out))
         asked = {"whole": some}
         for length in LENGTHS:
             lengths = np.full(len(some), length)
-            for kind, past in (("new", False), ("visit", True)):
-                asked[f"{kind}, {length}"], _ = arrivals(
-                    some, lengths, self._dataset.target_event_indices, with_past=past
-                )
-        for name, histories in asked.items():
-            if not (folder / name).exists():
-                made = self._maker.make(histories, seed=self._seed, negatives=0)
-                made.save(folder / name)
-        return {name: CandidateLists.load(folder / name, events) for name in asked}
+            arrived, rows = arrivals(some, lengths, self._dataset.target_event_indices)
+            asked[f"new, {length}"] = arrived
+            asked[f"visit, {length}"] = arrived.preceded_by(some.select(rows))
+        return {name: self._kept(name, partial(self._judged, asked[name])) for name in asked}
+
+    def _judged(self, histories: Histories) -> "CandidateLists":
+        return self._maker.make(histories, seed=self._seed, negatives=0)
+
+    def _kept(self, name: str, make: "Callable[[], CandidateLists]") -> "CandidateLists":
+        from tfrec.training.candidate_lists import CandidateLists
+
+        path = self._folder / name
+        if not path.exists():
+            make().save(path)
+        return CandidateLists.load(path, self._events)
 
 
 def table_of(found: dict[float, list[dict[str, float]]], title: str) -> Table:

@@ -13,12 +13,17 @@ from rich.table import Table
 
 from pipelines.console import table_console
 from pipelines.running import run
-from tfrec.training.run_list import MODELS, SCORE, TrainedModel, differing_settings, find_models
+from tfrec.training.run_list import (
+    FITTED,
+    MODELS,
+    SCORE,
+    TrainedModel,
+    differing_settings,
+    find_models,
+)
 
 RUNS_SIDE_BY_SIDE = 6
 LOWER_IS_BETTER = ("log_loss", "calibration_error")
-NO_BETTER = ("new_item_factor",)
-"""Figures that say nothing of quality."""
 
 
 @click.command()
@@ -100,7 +105,7 @@ def _figure(name: str, row: TrainedModel, best: float | None) -> str:
 
 def _best(name: str, rows: Sequence[TrainedModel]) -> float | None:
     values = [row.metrics[name] for row in rows if name in row.metrics]
-    if len(values) < 2 or name in NO_BETTER:
+    if len(values) < 2 or name in FITTED:
         return None
     return min(values) if name.startswith(LOWER_IS_BETTER) else max(values)
 

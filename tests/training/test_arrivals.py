@@ -62,8 +62,9 @@ def test_the_context_is_that_of_the_last_event_before():
 
 
 def test_the_past_of_somebody_known_comes_first():
-    found, rows = arrivals(period(), np.array([2, 1, 1]), [BUY], with_past=True)
+    arrived, rows = arrivals(period(), np.array([2, 1, 1]), [BUY])
     assert rows.tolist() == [0, 2]
+    found = arrived.preceded_by(period().select(rows))
     assert [found.item[found.history(row)].tolist() for row in (0, 1)] == [[1, 2, 10, 11], [30]]
     assert found.context["country"].tolist() == [7, 8, 8, 8, 0]
     assert [found.target_item[found.targets(row)].tolist() for row in (0, 1)] == [

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from tfrec.api.answers import EARLIER, Recommendation, Recommendations
 from tfrec.api.questions import AskedHistory
+from tfrec.data.tensor_names import CONTEXT, PROBABILITY, tensor_names
 from tfrec.errors import UserError
 from tfrec.export.exportable import Exportable
-from tfrec.export.names import CONTEXT, PROBABILITY, tensor_names
 from tfrec.export.served_models import ServedModels
 from tfrec.towers.bert.weights import find_weights
 

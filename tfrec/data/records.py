@@ -129,6 +129,30 @@ class Histories:
             **no_targets(len(users)),
         )
 
+    def preceded_by(self, earlier: "Histories") -> "Histories":
+        """Returns these shoppers with what they did earlier before their events; targets stay.
+
+        Args:
+            earlier: the same shoppers in the same order.
+        """
+        rows = np.argsort(np.concatenate([earlier.owner, self.owner]), kind="stable")
+
+        def joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+            events: np.ndarray = np.concatenate([first, second])[rows]
+            return events
+
+        return replace(
+            self,
+            offsets=earlier.offsets + self.offsets,
+            item=joined(earlier.item, self.item),
+            event=joined(earlier.event, self.event),
+            timestamp=joined(earlier.timestamp, self.timestamp),
+            value=joined(earlier.value, self.value),
+            context={
+                name: joined(earlier.context[name], values) for name, values in self.context.items()
+            },
+        )
+
     def select(self, indices: np.ndarray) -> "Histories":
         """Returns the shoppers at `indices` (int `[S]`), in that order."""
         indices = np.asarray(indices, dtype=np.int64)

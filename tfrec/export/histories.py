@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfrec.data.records import CONTEXT_PREFIX
-from tfrec.export.names import CONTEXT, tensor_names
+from tfrec.data.tensor_names import CONTEXT, tensor_names
 from tfrec.export.served_items import ServedItems
 from tfrec.towers.histories import History
 from tfrec.towers.spec import DataSpec

@@ -6,8 +6,8 @@ import tensorflow as tf
 from tfrec.config import DataConfig
 from tfrec.data.dataset import VALUES_SUFFIX
 from tfrec.data.schema import ITEM_PHRASES
+from tfrec.data.tensor_names import tensor_names
 from tfrec.export.histories import TEXTS
-from tfrec.export.names import tensor_names
 from tfrec.towers.spec import DataSpec
 
 # What Python and Arrow call white space, as the preparation of data splits and trims at it.

@@ -1,8 +1,8 @@
 """The signature that draws the portrait of a shopper."""
 
+from tfrec.data.tensor_names import tensor_names
 from tfrec.export.exportable import Exportable
 from tfrec.export.histories import HistoryReader
-from tfrec.export.names import tensor_names
 from tfrec.export.requests import NOW, TIMES
 from tfrec.export.saving import Signature, Tensors
 from tfrec.models.recommender import Retriever

@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
+from tfrec.data.tensor_names import PROBABILITY, tensor_names
 from tfrec.export.histories import ROWS_OF_TEXT, HistoryReader
-from tfrec.export.names import PROBABILITY, tensor_names
 from tfrec.export.saving import Signature, Tensors
 from tfrec.export.served_items import ServedItems
 from tfrec.models.recommender import Ranker, Retriever

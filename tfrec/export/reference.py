@@ -118,17 +118,16 @@ def _calibration(
     shown = answers.items > 0
     if not shown.any():
         return {}
+    # A pair (shopper, item) as one number.
+    width = dataset.num_items + 1
+    pairs = (np.arange(len(histories))[:, np.newaxis] * width + answers.items)[shown]
+    came = histories.target_owner * width + histories.target_item
     found = {}
     for index in dataset.target_event_indices:
         event = dataset.event_types[index - 1]
-        taken = 0
-        for shopper, row in enumerate(answers.items):
-            place = histories.targets(shopper)
-            wanted = histories.target_event[place] == index
-            taken += int(np.isin(row[row > 0], histories.target_item[place][wanted]).sum())
         found[event] = Calibration(
-            shown=int(shown.sum()),
+            shown=len(pairs),
             mean_probability=float(answers.probabilities[event][shown].mean()),
-            observed=taken / int(shown.sum()),
+            observed=float(np.isin(pairs, came[histories.target_event == index]).mean()),
         )
     return found

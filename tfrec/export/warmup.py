@@ -9,8 +9,8 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from tfrec.data.records import Histories
+from tfrec.data.tensor_names import CONTEXT, tensor_names
 from tfrec.export.exportable import Example
-from tfrec.export.names import CONTEXT, tensor_names
 from tfrec.export.saving import Signature
 from tfrec.towers.spec import DataSpec
 

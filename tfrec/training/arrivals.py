@@ -1,7 +1,6 @@
 """Shoppers of a split as if each of them had come to the shop within it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -12,11 +11,7 @@ MOST_EVENTS = 5
 
 
 def arrivals(
-    histories: Histories,
-    lengths: np.ndarray,
-    target_events: Sequence[int],
-    *,
-    with_past: bool = False,
+    histories: Histories, lengths: np.ndarray, target_events: Sequence[int]
 ) -> tuple[Histories, np.ndarray]:
     """Returns shoppers whose history begins within the period of their targets.
 
@@ -29,8 +24,6 @@ def arrivals(
         lengths: int `[shoppers]`, how many events of a target type each history has; events of
             other types between them are part of it.
         target_events: positions of the target types in the event types, from 1.
-        with_past: whether what they did before is remembered after all, as in a visit of
-            somebody known.
 
     Returns:
         The shoppers who chose something more after these events, and where they are among
@@ -44,47 +37,28 @@ def arrivals(
     before -= before[histories.target_offsets[:-1][owner]]
     known = before < lengths[owner]
     more = np.bincount(owner[wanted & ~known], minlength=len(histories)) > 0
-    past, later = order[known & more[owner]], order[~known & more[owner]]
     rows = np.flatnonzero(more)
-    arrived = histories.select(rows)
-    arrived = replace(
-        arrived,
-        offsets=_offsets(histories.target_owner[past], rows),
+
+    def offsets(kept: np.ndarray) -> np.ndarray:
+        sizes = np.bincount(owner[kept], minlength=len(histories))[rows]
+        return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+    first, rest = known & more[owner], ~known & more[owner]
+    past, later = order[first], order[rest]
+    arrived = Histories(
+        user=histories.user[rows],
+        offsets=offsets(first),
         item=histories.target_item[past],
         event=histories.target_event[past],
         timestamp=histories.target_timestamp[past],
         value=np.ones(len(past), np.float32),
-        context=_context(histories, histories.target_owner[past]),
-        target_offsets=_offsets(histories.target_owner[later], rows),
+        context=_context(histories, owner[first]),
+        target_offsets=offsets(rest),
         target_item=histories.target_item[later],
         target_event=histories.target_event[later],
         target_timestamp=histories.target_timestamp[later],
     )
-    return (_joined(histories.select(rows), arrived) if with_past else arrived), rows
-
-
-def _joined(earlier: Histories, later: Histories) -> Histories:
-    """Returns the histories of one after those of the other, for the same shoppers."""
-    order = np.argsort(np.concatenate([earlier.owner, later.owner]), kind="stable")
-
-    def join(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        joined: np.ndarray = np.concatenate([first, second])[order]
-        return joined
-
-    return replace(
-        later,
-        offsets=earlier.offsets + later.offsets,
-        item=join(earlier.item, later.item),
-        event=join(earlier.event, later.event),
-        timestamp=join(earlier.timestamp, later.timestamp),
-        value=join(earlier.value, later.value),
-        context={name: join(earlier.context[name], later.context[name]) for name in later.context},
-    )
-
-
-def _offsets(owner: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    sizes = np.bincount(owner, minlength=int(rows.max(initial=-1)) + 1)[rows]
-    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    return arrived, rows
 
 
 def _context(histories: Histories, owner: np.ndarray) -> dict[str, np.ndarray]:

@@ -16,6 +16,8 @@ DEEPEST = 5
 MODELS = ("retrieval", "ranking")
 SCORE = "valid_ndcg@10"
 """The metric that decides in the training of both models."""
+FITTED = ("new_item_factor",)
+"""Figures of a training that were picked from a few values, and say nothing of quality."""
 
 # What had a part in the training of each model; the rest may differ without a difference.
 SECTIONS = {

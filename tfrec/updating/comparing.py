@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tfrec.training.run_list import FITTED
 from tfrec.updating.gate import Verdict
 
 SHARE = 0.05
@@ -12,8 +13,6 @@ LEAST = 0.005
 SAME = 0.001
 """Models that are not trained again differ by rounding only."""
 TIMES = "milliseconds"
-CHOSEN = ("new_item_factor",)
-"""Figures that are picked from a few values, so that the next one is no difference to tell."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +68,14 @@ def figures_of_verdicts(recorded: Verdict, rebuilt: Verdict) -> list[Figure]:
 
 
 def figures_of_metrics(recorded: Mapping[str, float], rebuilt: Mapping[str, float]) -> list[Figure]:
-    """Compares what the trainings measured on validation data."""
+    """Compares what the trainings measured on validation data.
+
+    What was picked from a few values is left out, as the next one is no difference to tell.
+    """
     return [
         Figure(name, value, rebuilt.get(name), _noise(value))
         for name, value in recorded.items()
-        if name not in CHOSEN
+        if name not in FITTED
     ]
 
 

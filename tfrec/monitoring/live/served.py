@@ -1,11 +1,11 @@
 """What is being served, and what shoppers make of it, over the last stretch of time."""
 
 import math
-import re
 from collections import deque
 
 import numpy as np
 
+from tfrec.data.tensor_names import PROBABILITY, tensor_names
 from tfrec.evaluation.lists import gini_of_counts
 from tfrec.monitoring.live.attribution import PLACES, Attribution
 from tfrec.monitoring.live.event_log import CLICK, IMPRESSION, LogLine, ServedList, ShopperEvent
@@ -27,8 +27,9 @@ class ServedTraffic:
         self, seconds: float, conversion: str = "purchase", attribution_seconds: float = 86_400.0
     ) -> None:
         self.conversion = conversion
-        # A model names its probabilities as tensors are named, with "_" for other characters.
-        self._named = {conversion, re.sub(r"[^A-Za-z0-9_]", "_", conversion)}
+        # What a model calls the probability of the conversion.
+        tensor = tensor_names([conversion], PROBABILITY)[conversion]
+        self._probability = tensor.removeprefix(PROBABILITY)
         self._attribution = Attribution(attribution_seconds)
         self._items: SlidingCounter[str] = SlidingCounter(seconds)
         self._counts: SlidingCounter[str] = SlidingCounter(seconds)
@@ -139,9 +140,9 @@ class ServedTraffic:
                 self._counts.add("unknown", now, served.history_unknown)
         if served.scores is not None:
             self._scores.extend(served.scores[: len(shown)])
-        foretold = served.probabilities or {}
-        for name in self._named & foretold.keys():
-            expected = foretold[name][: len(shown)]
+        expected = (served.probabilities or {}).get(self._probability)
+        if expected is not None:
+            expected = expected[: len(shown)]
             self._expected.add("shown", now, len(expected))
             self._expected.add("millionths", now, round(1e6 * sum(expected)))
 
@@ -153,7 +154,7 @@ class ServedTraffic:
         if (
             event.event == self.conversion
             and event.item_id in entry.items
-            and self._named & entry.foretold
+            and self._probability in entry.foretold
         ):
             self._expected.add("converted", event.received)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tfrec.export.names import tensor_names
+from tfrec.data.tensor_names import tensor_names
 
 
 @pytest.mark.parametrize("names, prefix, expected", [
