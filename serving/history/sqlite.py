@@ -4,6 +4,7 @@ import contextlib
 import secrets
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from serving.history.event import Event
 from serving.history.store import DEFAULT_KEEP, SCHEMA_VERSION, HistoryStore
 
 BUSY_SECONDS = 1.0
+RETRY_SECONDS = 0.005
 # In the file's header, so that no other program's database is taken for a history.
 APPLICATION_ID = 0x7466_7265
 # One statement, because another process may be making the tables just now.
@@ -171,7 +173,7 @@ class SqliteHistory(HistoryStore):
         if (application, version, tables) == (0, 0, 0):
             # Nobody else's business; SQLite gives the files beside it the same permissions.
             self._path.chmod(0o600)
-            connection.execute("PRAGMA journal_mode = WAL")
+            self._write_ahead(connection)
             connection.executescript(SCHEMA)
         elif application != APPLICATION_ID:
             raise HistorySetupError(
@@ -185,6 +187,22 @@ class SqliteHistory(HistoryStore):
         # A crash of the machine may lose the last events, but never the file.
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA secure_delete = ON")
+
+    def _write_ahead(self, connection: sqlite3.Connection) -> None:
+        """Makes the file one of write-ahead logging.
+
+        Each of two that do so at once may hold a read lock that the other would wait for. SQLite
+        then gives up at once, whatever the timeout of the connection, so the waiting is done here.
+        """
+        deadline = time.monotonic() + self._busy_seconds
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+            time.sleep(RETRY_SECONDS)
 
     def _forget(self) -> None:
         """Closes this thread's connection, so that a file put in place is opened afresh."""

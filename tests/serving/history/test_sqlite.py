@@ -39,6 +39,24 @@ def test_processes_share_a_file_from_its_first_moment(tmp_path):
     )
 
 
+def test_the_first_to_use_a_file_waits_for_another_who_makes_it(tmp_path):
+    path = tmp_path / "history.db"
+    maker = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    maker.execute("BEGIN IMMEDIATE")
+    with (
+        SqliteHistory(path, busy_seconds=0.05) as history,
+        pytest.raises(HistoryUnavailableError, match=r"just now \(database is locked\)"),
+    ):
+        history.append("u", [A])
+    release = threading.Timer(0.2, maker.execute, ["ROLLBACK"])
+    release.start()
+    with SqliteHistory(path, busy_seconds=60.0) as history:
+        assert history.append("u", [A]) == [True]
+        assert history.recent("u", 5) == [A]
+    release.join()
+    maker.close()
+
+
 def test_a_reader_does_not_wait_for_a_writer_but_a_writer_does(tmp_path):
     path = tmp_path / "history.db"
     with SqliteHistory(path, busy_seconds=0.05) as history:
