@@ -39,10 +39,15 @@ FUSIONS = {
     "concatenation": "concatenate",
     "gate": "gate",
 }
-POLICIES = ("top-n", "lora", "adapter", "full")
-BERT_LEARNING_RATE = 2e-5
-SIDE_LEARNING_RATE = 5e-4
-"""Of low-rank updates and adapters, which start from nothing."""
+POLICIES: dict[str, dict[str, Any]] = {
+    "top-n": {"text.learning_rate": 2e-5},
+    # Low-rank updates and adapters start from nothing.
+    "lora": {"text.learning_rate": 5e-4},
+    "adapter": {"text.learning_rate": 5e-4},
+    # No layer is below those that train, so no activations spare a text the whole BERT.
+    "full": {"text.learning_rate": 2e-5, "text.texts_per_step": 32},
+}
+"""By `text.policy`, what is set along with it."""
 OWN_BERTS = {
     "contrastive": (("contrastive", "distil"), "contrastive"),
     "contrastive, distilled": (("contrastive", "distil"), "distil"),
@@ -205,11 +210,10 @@ def rows_of(groups: tuple[str, ...]) -> list[Row]:
     if "fusion" in groups:
         rows += [Row(name, {"retrieval.text_fusion": kind}) for name, kind in FUSIONS.items()]
     if "policy" in groups:
-        for policy in POLICIES:
-            side = policy in ("lora", "adapter")
-            rate = SIDE_LEARNING_RATE if side else BERT_LEARNING_RATE
-            changes = {"text.policy": policy, "text.learning_rate": rate}
-            rows.append(Row(f"BERT {policy}", changes))
+        rows += [
+            Row(f"BERT {policy}", {"text.policy": policy, **changes})
+            for policy, changes in POLICIES.items()
+        ]
     if "bert" in groups:
         for name, (steps, last) in OWN_BERTS.items():
             rows.append(Row(f"frozen after {name}", {}, steps, last))

@@ -4,7 +4,13 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tfrec.config import ExperimentConfig, dump_config, load_config, load_stored_config
+from tfrec.config import (
+    ExperimentConfig,
+    TrainingConfig,
+    dump_config,
+    load_config,
+    load_stored_config,
+)
 from tfrec.config.mistakes import REMOVED
 from tfrec.errors import UserError
 
@@ -50,6 +56,22 @@ class TestLoading:
         assert config.retrieval.training.epochs == 2
         assert config.retrieval.dimension == ExperimentConfig().retrieval.dimension
         assert config.ranking == ExperimentConfig().ranking
+
+    @pytest.mark.parametrize(
+        ("text", "section"),
+        [
+            ("ranking:\n  training:\n    patience: 5\n", "ranking"),
+            ("text_training:\n  masked:\n    training: {patience: 5}\n", "text_training.masked"),
+            ("text_training: {distil: {training: {patience: 5}}}", "text_training.distil"),
+        ],
+    )
+    def test_a_section_given_in_part_keeps_the_defaults_of_its_place(self, load, text, section):
+        """Trainings share a class, but the BERT's, for one, have learning rates of their own."""
+        expected, given = ExperimentConfig(), load(text)
+        for name in section.split("."):
+            expected, given = getattr(expected, name), getattr(given, name)
+        assert expected.training != TrainingConfig()
+        assert given.training == expected.training.model_copy(update={"patience": 5})
 
     @pytest.mark.parametrize("text", ["1e-3", "1.0e-3", "0.001", "1E-3"])
     def test_powers_of_ten_are_numbers(self, load, text):

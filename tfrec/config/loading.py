@@ -118,7 +118,7 @@ def _parse(content: Any, root: type[S], source: str) -> S:
         raise UserError(
             f"{source} should hold keys such as `{example}:`; it holds a {type(content).__name__}"
         )
-    content = _without_empty_sections(content, root)
+    content = _over_defaults(content, root())
     try:
         # Through JSON, because only there does strict mode take mappings for sections. Strict:
         # a quoted number or a `true` for a count is a slip, not a value.
@@ -178,12 +178,18 @@ def read_yaml(path: Path) -> Any:
     return {} if content is None else content
 
 
-def _without_empty_sections(content: dict[Any, Any], section: type[BaseModel]) -> dict[Any, Any]:
+def _over_defaults(content: dict[Any, Any], defaults: BaseModel) -> dict[Any, Any]:
+    """Returns `content` with the defaults of every section that it gives in part, where it stands.
+
+    `text_training.masked.training` and `ranking.training` are of one class with other defaults.
+    """
+    default_of = dict(defaults)
     kept = {}
     for key, value in content.items():
-        inner = section_class(section, key)
-        if inner and value is None:
+        if value is None and section_class(type(defaults), key):
             continue
-        nested = inner and isinstance(value, dict)
-        kept[key] = _without_empty_sections(value, inner) if inner and nested else value
+        default = default_of.get(key)
+        if isinstance(default, BaseModel) and isinstance(value, dict):
+            value = default.model_dump(mode="json") | _over_defaults(value, default)
+        kept[key] = value
     return kept
