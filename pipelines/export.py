@@ -22,8 +22,8 @@ from tfrec.config import load_config
     "--config",
     "config_file",
     metavar="YAML",
-    help="Take the sections `display`, `surfaces`, `evaluation` and `export` from here, not from "
-    "the run.",
+    help="Take those of the sections `display`, `surfaces`, `evaluation` and `export` that it "
+    "names from here, not from the run.",
 )
 def command(run_folder: Path, models: Path, data: Path | None, config_file: Path | None) -> None:
     """Write the SavedModels that a model server loads.

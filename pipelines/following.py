@@ -118,7 +118,11 @@ def follow(
         check = _nothing
         if keep is not None:
             feed = _feed(
-                lambda: open_source(source, kafka_settings), keep, UpdateState(state), once=once
+                lambda: open_source(source, kafka_settings),
+                keep,
+                UpdateState(state),
+                once=once,
+                stopped=lambda: stop.asked,
             )
             check = stack.enter_context(feed).check
         bar = stack.enter_context(progress(description=f"following {source}", unit="event"))
@@ -171,7 +175,12 @@ def _signals_to(stop: Any) -> Iterator[None]:
 
 
 def _feed(
-    open_again: Callable[[], "Source"], keep: Keep, home: "UpdateState", *, once: bool
+    open_again: Callable[[], "Source"],
+    keep: Keep,
+    home: "UpdateState",
+    *,
+    once: bool,
+    stopped: Callable[[], bool],
 ) -> "HistoryFeed":
     from tfrec.data.dataset import PreparedDataset
     from tfrec.updating.following import FOLDER
@@ -179,7 +188,8 @@ def _feed(
 
     dataset = PreparedDataset.open(home.newest_data(home.ledger()))
     settings = home.config.data.model_copy(update={"event_types": dataset.event_types})
-    return HistoryFeed(open_again, keep, settings, home.folder / FOLDER, once=once)
+    folder = home.folder / FOLDER
+    return HistoryFeed(open_again, keep, settings, folder, once=once, stopped=stopped)
 
 
 def keeper(url: str, salt_file: Path | None, most: int) -> Keep:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 @path_option(
     "--config",
     metavar="YAML",
-    help="Take the sections `data`, `display`, `evaluation` and `export` from here, not from "
-    "the models.",
+    help="Take those of the sections `data`, `display`, `surfaces`, `evaluation` and `export` that "
+    "it names from here, not from the models.",
 )
 def command(models: Path, items: str, config: Path | None) -> None:
     """Add new products to the exported models, without training.

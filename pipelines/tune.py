@@ -65,7 +65,8 @@ def command(
 ) -> None:
     """Find settings with a better validation score.
 
-    Each trial trains with other settings; the first takes those of the configuration. Trials that
+    Each trial trains with other settings; the first takes those of the configuration, as far as the
+    space has them. Trials that
     are worse than the median of the others at the same epoch end early. `DIR/best.yaml` holds the
     best settings, and `tensorboard --logdir DIR/trials` compares all. The test split is never
     looked at.
@@ -80,6 +81,8 @@ def command(
     from tfrec.tuning.study import BEST, Tuning
 
     tuning = Tuning(out, dataset, settings, space, run=run_path, prune=not no_pruning)
+    for key, value in tuning.not_first.items():
+        write_line(f"{space_path} leaves out {key}: {json.dumps(value)}, so no trial will try it")
     with tuning.open():
         tuning.go_on(trials, minutes, lambda last, best: write_line(_line(last, best, trials)))
         found, best = tuning.trials(), tuning.best()

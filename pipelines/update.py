@@ -53,8 +53,8 @@ if TYPE_CHECKING:
 @path_option(
     "--config",
     metavar="YAML",
-    help="Take `data`, `update`, `display`, `evaluation` and `export` from here, not from the "
-    "first update.",
+    help="Take those of `data`, `update`, `display`, `surfaces`, `evaluation` and `export` that it "
+    "names from here, not from the first update.",
 )
 @following_options
 @click.option("--json", "as_json", is_flag=True, help="Print the ledger's entry as JSON.")

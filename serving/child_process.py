@@ -1,5 +1,6 @@
 """A program of ours as a process of its own: what it says is read, and it is ended for sure."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -77,8 +78,10 @@ class ChildProcess:
         for line in stream:
             text = line.decode("utf-8", errors="replace")
             if self._heard(text) and self.forward_log:
-                sys.stderr.write(text)
-                sys.stderr.flush()
+                # Our stderr may be closed or on a full disk; a child that nobody reads would hang.
+                with contextlib.suppress(OSError, ValueError):
+                    sys.stderr.write(text)
+                    sys.stderr.flush()
 
 
 def package_environment() -> dict[str, str]:

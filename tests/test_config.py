@@ -5,11 +5,17 @@ import yaml
 
 from tests.conftest import ROOT
 from tfrec.config import (
+    DataConfig,
+    DisplayConfig,
     ExperimentConfig,
+    ExportConfig,
     TrainingConfig,
+    change_config,
     dump_config,
     load_config,
     load_stored_config,
+    parse_config,
+    take_sections,
 )
 from tfrec.config.mistakes import REMOVED
 from tfrec.errors import UserError
@@ -377,3 +383,69 @@ def test_repeat_bonus_is_refused_where_it_would_not_be_trained(tmp_path):
     path.write_text("retrieval: {repeat_bonus: true, negatives: sampled}\n", encoding="utf-8")
     with pytest.raises(UserError, match="`retrieval`: repeat_bonus is trained with"):
         load_config(path)
+
+
+def test_content_alone_needs_its_texts(tmp_path):
+    path = tmp_path / "shop.yaml"
+    path.write_text("retrieval: {content_only: true, text_fusion: id_from_text}\n")
+    with pytest.raises(UserError, match="text_fusion: id_from_text puts ids in the place of texts"):
+        load_config(path)
+
+
+@pytest.mark.parametrize(
+    ("step", "given", "sentence"),
+    [
+        ("masked", "mixed_precision: true", "masked.training.mixed_precision does nothing"),
+        ("contrastive", "batch_positions: 64", "its batches is contrastive.batch_pairs"),
+        ("distil", "batch_lists: 64", "the size of its batches is distil.batch_texts"),
+        ("distil", "epochs: 0", "distil.training.epochs should be at least 1"),
+    ],
+)
+def test_trainings_of_texts_refuse_what_they_would_pass_over(tmp_path, step, given, sentence):
+    path = tmp_path / "shop.yaml"
+    path.write_text(f"text_training: {{{step}: {{training: {{{given}}}}}}}\n")
+    with pytest.raises(UserError) as raised:
+        load_config(path)
+    assert sentence in str(raised.value)
+
+
+class TestTakingSections:
+    KEPT = parse_config(
+        {"data": {"user_salt": "pepper"}, "export": {"k": 30}, "display": {"method": "mmr"}}, "here"
+    )
+    NAMES = ("data", "export", "display")
+
+    def take(self, given):
+        return take_sections(self.KEPT, parse_config(given, "there"), self.NAMES)
+
+    def test_what_is_not_named_stays(self):
+        assert self.take({"update": {"train_days": 0}}) == self.KEPT
+        assert take_sections(self.KEPT, load_config(None), self.NAMES) == self.KEPT
+
+    def test_what_is_named_is_taken_whole(self):
+        taken = self.take({"export": {"keep_versions": 2}, "display": None})
+        assert taken.export == ExportConfig(keep_versions=2)
+        assert taken.display.method == "mmr"
+        assert self.take({"display": {}}).display == DisplayConfig()
+
+    @pytest.mark.parametrize(("given", "kept"), [({}, "pepper"), ({"user_salt": "x"}, "x")])
+    def test_a_salt_stays_unless_there_is_another(self, given, kept):
+        taken = self.take({"data": {"split": "temporal", **given}})
+        assert taken.data == DataConfig(split="temporal", user_salt=kept)
+
+    def test_a_changed_configuration_names_what_it_named_and_what_was_changed(self):
+        given = change_config(
+            parse_config({"export": {"k": 7}}, "there"), {"display.places": 5}, "the changes"
+        )
+        taken = take_sections(self.KEPT, given, self.NAMES)
+        assert taken.data == self.KEPT.data
+        assert (taken.export.k, taken.display.places, taken.display.method) == (7, 5, "value")
+
+
+def test_changes_of_some_keys_of_a_section_leave_the_others():
+    before = parse_config({"ranking": {"event_weights": {"cart": 0.5}}}, "here")
+    changes = {"text_training": {"masked": {"training": {"epochs": 3}}}}
+    after = change_config(before, {**changes, "ranking.event_weights": {"purchase": 2.0}})
+    usual = ExperimentConfig().text_training.masked.training
+    assert after.text_training.masked.training == usual.model_copy(update={"epochs": 3})
+    assert after.ranking.event_weights == {"purchase": 2.0}

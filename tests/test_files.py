@@ -147,6 +147,31 @@ class TestAtomicFolder:
         assert names(path) == ["new"]
         assert names(tmp_path) == ["data"]
 
+    @pytest.mark.parametrize("fails", [True, False])
+    def test_puts_the_old_folder_back_when_killed_between_the_two_renames(self, tmp_path, fails):
+        for name, content in (("retired_", "old"), ("abcd1234", "new")):
+            leftover = tmp_path / f".data.{name}.part"
+            leftover.mkdir()
+            (leftover / content).touch()
+        path = tmp_path / "data"
+        with contextlib.suppress(RuntimeError), atomic_folder(path) as temporary:
+            assert names(path) == ["old"]
+            (temporary / "newer").touch()
+            if fails:
+                raise RuntimeError
+        assert names(path) == ["old" if fails else "newer"]
+        assert names(tmp_path) == ["data"]
+
+    def test_a_retired_folder_never_takes_the_place_of_a_new_one(self, tmp_path):
+        """A kill after the second rename leaves both."""
+        for name in (".data.retired_.part", "data"):
+            (tmp_path / name).mkdir()
+        (tmp_path / "data" / "new").touch()
+        with pytest.raises(RuntimeError), atomic_folder(tmp_path / "data"):
+            raise RuntimeError
+        assert names(tmp_path / "data") == ["new"]
+        assert names(tmp_path) == ["data"]
+
     def test_leaves_the_leftovers_of_its_neighbours(self, tmp_path):
         """A process may be writing `data.v2` or `data[1]` while `data` is written."""
         neighbour = tmp_path / ".data.v2.abcd1234.part"

@@ -83,9 +83,10 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
 def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Yields an empty folder beside `path` that takes its place when the block ends well.
 
-    An existing folder `path` is replaced as a whole. A process that is killed leaves only a
-    hidden ``.<name>.*.part`` folder, which the next call removes; two processes should not write
-    the same folder at once.
+    An existing folder `path` is replaced as a whole. A process that is killed leaves only hidden
+    ``.<name>.*.part`` folders, which the next call removes; where it was killed while it replaced
+    `path`, that call first puts the old folder back. Two processes should not write the same
+    folder at once.
 
     Raises:
         UserError: if `path` is a file, the disk is full or the folder may not be written to.
@@ -93,13 +94,16 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     with disk_errors_as_user_errors(path):
         _make_way(path, is_right=path.is_dir())
+        retired = path.parent / f".{path.name}.retired_.part"
+        if retired.is_dir() and not path.exists():
+            # The only one that is known to be whole; this block may fail.
+            retired.replace(path)
         _remove_leftovers(path, older_than=0.0)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
         temporary.chmod(0o755)
         try:
             yield temporary
             if path.exists():
-                retired = path.parent / f".{path.name}.retired_.part"
                 path.replace(retired)
                 temporary.replace(path)
                 shutil.rmtree(retired)

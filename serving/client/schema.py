@@ -25,19 +25,22 @@ class Schema:
         Raises:
             ModelMissingError: if the model has no such signature.
         """
-        key = (model, signature)
-        if key not in self._inputs:
+        # Looked up once: another thread may forget it at any moment, see `predict`.
+        inputs = self._inputs.get((model, signature))
+        if inputs is None:
             definitions = yield from calls.signatures(model, deadline)
-            for name, definition in definitions.items():
-                self._inputs[model, name] = {
-                    alias: _width(info) for alias, info in definition.inputs.items()
-                }
-        if key not in self._inputs:
+            told = {
+                (model, name): {alias: _width(info) for alias, info in definition.inputs.items()}
+                for name, definition in definitions.items()
+            }
+            self._inputs.update(told)
+            inputs = told.get((model, signature))
+        if inputs is None:
             raise ModelMissingError(
                 f"the model {model} at {self._address} has no signature {signature}; export it "
                 "again with `tfrec export`, a surface after `tfrec train surfaces`"
             )
-        return self._inputs[key]
+        return inputs
 
     def predict(
         self,

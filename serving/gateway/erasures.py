@@ -27,10 +27,11 @@ class Erasures:
         self._next = time.monotonic() + EVERY_SECONDS
         try:
             erased = set(self._history.erasures())
-            for user, moment in sorted(erased - self._done):
-                self._event_log.erase(user, before=moment)
-                self._done.add((user, moment))
+            # Sorted, so that the latest counts of a shopper who was erased more than once.
+            new = dict(sorted(erased - self._done))
+            if new:
+                self._event_log.erase_all(new)
         except (HistoryError, OSError) as error:
             log.warning("erasures of other gateways have to wait: %s", error)
         else:
-            self._done &= erased
+            self._done = erased

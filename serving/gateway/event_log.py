@@ -9,6 +9,7 @@ import fcntl
 import json
 import math
 import os
+import re
 import secrets
 import threading
 import time
@@ -22,6 +23,8 @@ PATTERN = "events-*.jsonl"
 LOCK = ".lock"
 MEGABYTE = 1 << 20
 SEGMENT_SECONDS = 86_400.0
+# Quotes within a text are escaped, so that no text can look like this.
+USER = re.compile(rb'"user":"([^"\\]*)"')
 
 
 class EventLog:
@@ -93,25 +96,40 @@ class EventLog:
         Raises:
             OSError: if a segment cannot be rewritten; call it again then.
         """
-        mark = f'"user":{json.dumps(user)}'.encode()
+        return self.erase_all({user: before})
+
+    def erase_all(self, users: Mapping[str, float]) -> int:
+        """Removes the lines of several shoppers, and reads each segment once; returns how many.
+
+        Args:
+            users: by a shopper's hash the time, in unix seconds, after which lines stay.
+
+        Raises:
+            OSError: as `erase`.
+        """
+        moments = {user.encode(): moment for user, moment in users.items()}
 
         def is_theirs(line: bytes) -> bool:
-            return mark in line and (before == math.inf or json.loads(line)["received"] <= before)
+            theirs = [moments[user] for user in USER.findall(line) if user in moments]
+            return bool(theirs) and _received(line) <= max(theirs)
 
-        # Segments appear while we look, but none of them can hold an older line.
-        return sum(self._erase_from(segment, is_theirs) for segment in self.segments())
+        # Who writes just now ends first: what is written later, into whichever segment, is newer.
+        with self._locked(fcntl.LOCK_EX):
+            segments = self.segments()
+        return sum(self._erase_from(segment, is_theirs) for segment in segments)
 
     def segments(self) -> list[Path]:
         """Returns the segments, oldest first."""
         return sorted(self._folder.glob(PATTERN))
 
     def _erase_from(self, segment: Path, is_theirs: Callable[[bytes], bool]) -> int:
+        # Most segments hold nothing of a shopper: for those no writer has to wait.
+        if not any(map(is_theirs, _lines(segment))):
+            return 0
         # One segment at a time, so that writers wait for one only.
         with self._locked(fcntl.LOCK_EX):
-            try:
-                lines = segment.read_bytes().splitlines(keepends=True)
-            except FileNotFoundError:
-                return 0
+            # Once more, with the lines that came since.
+            lines = list(_lines(segment))
             kept = [line for line in lines if not is_theirs(line)]
             removed = len(lines) - len(kept)
             if removed:
@@ -142,10 +160,11 @@ class EventLog:
             self._close_segment()
         if self._segment is None:
             name = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S%fZ")
-            self._segment = self._folder / f"events-{name}-{secrets.token_hex(4)}.jsonl"
-            self._began = now
+            segment = self._folder / f"events-{name}-{secrets.token_hex(4)}.jsonl"
             self._drop_oldest()
-            self._file = os.open(self._segment, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+            file = os.open(segment, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+            # Only now: where opening fails, the next write tries again.
+            self._segment, self._file, self._began = segment, file, now
 
     def _is_current(self, now: float, size: int) -> bool:
         """Whether the next `size` bytes belong into the open segment."""
@@ -156,19 +175,22 @@ class EventLog:
         if opened.st_size and opened.st_size + size > self._segment_bytes:
             return False
         try:
-            named = self._segment.stat()
+            if self._segment.stat().st_ino == opened.st_ino:
+                return True
+            # Someone was erased from it: the file that we hold is no longer the one in the folder.
+            file = os.open(self._segment, os.O_WRONLY | os.O_APPEND)
         except FileNotFoundError:
             return False
-        if named.st_ino != opened.st_ino:
-            # Someone was erased from it: the file that we hold is no longer the one in the folder.
-            os.close(self._file)
-            self._file = os.open(self._segment, os.O_WRONLY | os.O_APPEND)
+        replaced, self._file = self._file, file
+        os.close(replaced)
         return True
 
     def _close_segment(self) -> None:
         if self._segment is not None:
-            os.close(self._file)
-            self._segment = None
+            file = self._file
+            # First: a descriptor is gone even where closing fails, and may be another's soon.
+            self._segment, self._file = None, -1
+            os.close(file)
 
     def _drop_oldest(self) -> None:
         sizes = []
@@ -186,6 +208,20 @@ class EventLog:
 
 def _encoded(line: Mapping[str, Any]) -> str:
     return json.dumps(line, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def _lines(segment: Path) -> Iterator[bytes]:
+    """Yields the lines of a segment; none of one that was deleted."""
+    with contextlib.suppress(FileNotFoundError), segment.open("rb") as file:
+        yield from file
+
+
+def _received(line: bytes) -> float:
+    """Returns when a line was received; before all times for one that a crash tore apart."""
+    try:
+        return json.loads(line)["received"]
+    except (ValueError, LookupError, TypeError):
+        return -math.inf
 
 
 def _write_all(file: int, content: bytes) -> None:

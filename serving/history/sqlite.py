@@ -104,7 +104,13 @@ class SqliteHistory(HistoryStore):
             with _transaction(connection):
                 cursor = connection.execute("DELETE FROM events WHERE user = ?", (user,))
             # Deleted rows are zeroed in the file; this moves the zeros there and empties the log.
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            ((busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            if busy:
+                raise HistoryUnavailableError(
+                    f"the shopper is erased from the history file {self._path}, but not from its "
+                    "write-ahead log, which another program uses just now; erase again when that "
+                    "is done"
+                )
             return cursor.rowcount
 
     def erasures(self) -> list[tuple[str, float]]:

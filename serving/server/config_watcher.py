@@ -35,13 +35,16 @@ class ConfigWatcher:
                 continue
             self._applied = content
             try:
-                self._manager.reload(
-                    read_model_config(self._path), lambda: not self._stopped.is_set()
-                )
+                answer = self._manager.reload(read_model_config(self._path), self._is_wanted)
             except (FlagError, ServingError) as error:
                 log.error("the model config file is not applied: %s", error)
             else:
-                log.info("the model config file %s is applied", self._path)
+                if answer:
+                    log.info("the model config file %s is applied", self._path)
+
+    def _is_wanted(self) -> bool:
+        # A model with a mistyped path never answers; the corrected file would not be read.
+        return not self._stopped.is_set() and _content(self._path) == self._applied
 
 
 def _content(path: Path) -> bytes | None:

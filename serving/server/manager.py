@@ -82,12 +82,15 @@ class ModelManager:
 
     def reload(
         self, configs: tuple[ModelConfig, ...], is_wanted: Callable[[], bool] = lambda: True
-    ) -> None:
+    ) -> bool:
         """Serves `configs` and nothing else from now on; returns when new models answer.
 
         Args:
             configs: the whole new configuration.
             is_wanted: asked now and then whether to go on waiting.
+
+        Returns:
+            Whether the new models answer; False if nobody waits any more.
 
         Raises:
             ServingError: FAILED_PRECONDITION for a label that may not be, and nothing changes;
@@ -99,7 +102,7 @@ class ModelManager:
             done = all(turn.is_set() for turn in turns)
             missing = [name for name in new if not self.models[name].available()]
             if done and not missing:
-                return
+                return True
             failed = [name for name in missing if self.models[name].has_given_up()]
             if failed:
                 raise ServingError(
@@ -107,6 +110,7 @@ class ModelManager:
                     f"Some models did not become available: {{{', '.join(failed)}}}",
                 )
             time.sleep(READY_CHECK_SECONDS)
+        return False
 
     def version_of(self, model_spec: Any) -> int | None:
         """Returns the version that a ModelSpec names by number or label, or None.

@@ -178,6 +178,7 @@ def test_a_configuration_may_change_the_export(refreshed, tmp_path):
         {
             "data": {"context_columns": ["country"], "user_salt": "pepper"},
             "export": {"k": 20, "keep_versions": 1, "warmup_records": 0},
+            "evaluation": {"repeats": "exclude"},
         }
     )
     result = refresh_index(copy, write(tmp_path), config)
@@ -195,6 +196,17 @@ def test_a_configuration_may_change_the_export(refreshed, tmp_path):
     assert (shown["score"][0, 12:] == -1.0).all()
     assert (shown["probability_purchase"][0, 12:] == 0.0).all()
     assert (shown["reason_item_id"][0, 12:] == "").all()
+
+
+def test_what_a_configuration_does_not_name_stays_as_it_was(refreshed, tmp_path):
+    models, _ = refreshed
+    copy = tmp_path / "models"
+    shutil.copytree(models, copy)
+    before = Bundle.open(copy).config
+    export = before.export.model_copy(update={"warmup_records": 0})
+    refresh_index(copy, write(tmp_path), ExperimentConfig(export=export))
+    after = Bundle.open(copy).config
+    assert after == before.model_copy(update={"export": export}) and after != before
 
 
 @pytest.mark.parametrize("name, break_it, message", [

@@ -11,6 +11,7 @@ from tfrec.config import RankingConfig, SurfaceConfig
 from tfrec.config.display import PinnedProduct
 from tfrec.data.item_links import ItemLinks
 from tfrec.data.log_statistics import ITEM_STATISTICS, LogStatistics
+from tfrec.errors import UserError
 from tfrec.models.recommender import Recommender, Retriever
 from tfrec.models.scorers import RetrievalScorer, TwoStageScorer
 from tfrec.rerank.display_order import DisplayOrder
@@ -179,3 +180,11 @@ def test_two_stage_scorer_keeps_the_digits_of_the_rest():
         np.testing.assert_allclose(
             np.diff(found[row, rest]), np.diff(first_stage[row, rest]), atol=1e-5
         )
+
+
+def test_a_display_order_that_weighs_no_target_event_is_refused():
+    ordinary = make_recommender()
+    items = pd.DataFrame({"item_id": [str(item) for item in range(1, NUM_ITEMS + 1)]})
+    display = DisplayOrder(SurfaceConfig(event_weights={"purchse": 2.0}), items, {})
+    with pytest.raises(UserError, match=r"display\.event_weights has a weight of `purchse`"):
+        Recommender(ordinary.retriever, ordinary.ranker, ordinary.candidates, display)

@@ -23,6 +23,7 @@ def states(book, values, *, minutes=1.0, metric="latency"):
         alerts = book.update(
             figures, now=NOW + step * minutes * MINUTE, elapsed=minutes * MINUTE if step else 0.0
         )
+        book.store()
         assert len(alerts) <= 1
         told.append(alerts[0].state if alerts else None)
     return told
@@ -94,6 +95,11 @@ class TestAcrossRestarts:
         file = tmp_path / "alerts.json"
         states(AlertBook([rule()], file=file), [150])
         assert AlertBook([rule(name="other")], file=file).firing == []
+
+    def test_what_was_not_stored_is_raised_again(self, tmp_path):
+        book = AlertBook([rule()], file=tmp_path / "alerts.json")
+        book.update({"latency": Figure(150.0)}, now=NOW, elapsed=0.0)
+        assert states(AlertBook([rule()], file=tmp_path / "alerts.json"), [150]) == ["raised"]
 
     @pytest.mark.parametrize("text, words", [("{", "not valid JSON"), ('{"a": 3}', "remove it")])
     def test_a_damaged_file_is_a_users_matter(self, tmp_path, text, words):

@@ -37,7 +37,7 @@ def http():
     """An HTTP server whose answer to a path is `http.answers[path]`.
 
     Bytes are the text of a good answer, a number is a status, an event trickles until it is set,
-    and "silence" is none.
+    a function is called before an answer without text, and "silence" is none.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -51,6 +51,8 @@ def http():
             if answer == "silence":
                 server.slow.wait(20)
                 return
+            if callable(answer):
+                answer()
             status = answer if isinstance(answer, int) else 200
             self.send_response(status)
             self.end_headers()
@@ -81,17 +83,27 @@ def http():
 
 
 class TestFetching:
-    def test_good_slow_wrong_and_down_at_once(self, http):
-        http.answers |= {"/good": b"a 1\n", "/slow": http.slow, "/wrong": 500, "/odd": b"\xff"}
-        urls = {name: f"{http.address}/{name}" for name in ("good", "slow", "wrong", "odd")}
-        started = time.monotonic()
-        found = fetch_all({**urls, "down": "http://127.0.0.1:1/"}, 0.5)
-        assert time.monotonic() - started < 5
+    def test_good_wrong_and_down(self, http):
+        http.answers |= {"/good": b"a 1\n", "/wrong": 500, "/odd": b"\xff"}
+        urls = {name: f"{http.address}/{name}" for name in ("good", "wrong", "odd")}
+        found = fetch_all({**urls, "down": "http://127.0.0.1:1/"}, 20.0)
         assert (found["good"].text, found["good"].error) == ("a 1\n", "")
-        assert found["slow"].error == "no answer in time"
         assert found["wrong"].error == "status 500"
         assert "utf-8" in found["odd"].error
         assert found["down"].error and found["down"].text == ""
+
+    def test_one_that_trickles_is_given_up(self, http):
+        http.answers["/slow"] = http.slow
+        started = time.monotonic()
+        found = fetch_all({"slow": f"{http.address}/slow"}, 0.3)
+        assert time.monotonic() - started < 5
+        assert found["slow"].error == "no answer in time"
+
+    def test_a_slow_one_keeps_nobody_waiting(self, http):
+        # It ends once the good one is asked for; one after the other, it would never.
+        http.answers |= {"/slow": http.slow, "/good": http.slow.set}
+        found = fetch_all({name: f"{http.address}/{name}" for name in ("slow", "good")}, 20.0)
+        assert [each.error for each in found.values()] == ["", ""]
 
     def test_an_answer_without_end_is_cut(self, http, monkeypatch):
         monkeypatch.setattr("tfrec.monitoring.live.fetching.MOST_BYTES", 10)

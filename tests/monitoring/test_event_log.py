@@ -2,6 +2,7 @@
 
 import json
 
+import psutil
 import pytest
 
 from tests.monitoring.shop import event_line, served_line, write_log
@@ -48,6 +49,42 @@ class TestReader:
         write_log(tmp_path, [event_line(3, user="c")], FIRST, append=True)
         write_log(tmp_path, [event_line(4, user="d")], SECOND)
         assert users(reader) == ["c", "d"]
+
+    def test_segments_of_several_gateways_are_read_in_the_order_of_receipt(self, tmp_path):
+        reader = EventLogReader(tmp_path)
+        for begin in (0, 10):
+            for name, times in ((FIRST, (1, 4, 5)), (SECOND, (2, 3, 6))):
+                rows = [event_line(begin + time) for time in times]
+                write_log(tmp_path, rows, name, append=True)
+            assert [line.received - begin for line in reader.read()] == [1, 2, 3, 4, 5, 6]
+
+    def test_of_what_was_received_at_once_lists_come_first(self, tmp_path):
+        write_log(tmp_path, [event_line(1), event_line(2)], FIRST)
+        write_log(tmp_path, [event_line(2), served_line(2)], SECOND)
+        kinds = [type(line) for line in EventLogReader(tmp_path).read()]
+        assert kinds == [ShopperEvent, ServedList, ShopperEvent, ShopperEvent]
+
+    def test_what_comes_while_it_is_read_waits_for_the_next_call(self, tmp_path):
+        write_log(tmp_path, [event_line(1, user="a")], FIRST)
+        write_log(tmp_path, [event_line(2, user="b"), event_line(3, user="c")], SECOND)
+        reader = EventLogReader(tmp_path)
+        lines = reader.read()
+        found = [next(lines).user, next(lines).user]
+        # The list is in the segment that is at its end, and the click on it in the other.
+        write_log(tmp_path, [served_line(4, user="d")], FIRST, append=True)
+        write_log(tmp_path, [event_line(5, user="d")], SECOND, append=True)
+        assert [*found, *(line.user for line in lines)] == ["a", "b", "c"]
+        assert [line.received for line in reader.read()] == [4, 5]
+
+    def test_segments_are_not_all_open_at_once(self, tmp_path):
+        """A small shop has a segment a day, for years."""
+        for number in range(30):
+            name = f"events-{20250101 + number}T000000000000Z-0000abcd.jsonl"
+            write_log(tmp_path, [event_line(number), event_line(number + 0.5)], name)
+        process = psutil.Process()
+        before = len(process.open_files())
+        counts = [len(process.open_files()) for _ in EventLogReader(tmp_path).read()]
+        assert len(counts) == 60 and max(counts) <= before + 2
 
     def test_a_line_under_way_is_read_when_it_is_finished(self, tmp_path):
         path = write_log(tmp_path, [event_line(1, user="a")], FIRST)

@@ -1,5 +1,7 @@
 """The monitor as a whole: every source, every fault, and what ends up in TensorBoard."""
 
+import errno
+import os
 from dataclasses import dataclass
 
 import pytest
@@ -24,14 +26,25 @@ class Version:
     error: str = ""
 
 
+class Killed(BaseException):
+    """What a kill does to a look."""
+
+
 class Kept:
-    """A sink that keeps what it gets."""
+    """A sink that keeps what it gets.
+
+    Attributes:
+        kills: whether the process is killed right after it took an alert.
+    """
 
     def __init__(self):
         self.alerts = []
+        self.kills = False
 
     def send(self, alert):
         self.alerts.append(alert)
+        if self.kills:
+            raise Killed
 
     def close(self):
         pass
@@ -150,6 +163,20 @@ class TestEventLog:
         assert scalar_of(found, "served/coverage")[0][1] == pytest.approx(2 / 40)
         assert scalar_of(found, "online/1/click_rate")[0][1] == pytest.approx(1 / 20)
 
+    def test_a_click_counts_that_another_gateway_took(self, watching, tmp_path):
+        names = [f"events-20251122T0{hour}0000000000Z-0000abcd.jsonl" for hour in (1, 2)]
+        monitor = watching(event_log=tmp_path / "log")
+        for now in (NOW - 120, NOW - 60):
+            for n in range(10):
+                user, number = f"{now} {n}", int(now) + n
+                ours, others = names[n % 2], names[(n + 1) % 2]
+                served = served_line(now + n, user, number, items=["item-00"])
+                write_log(tmp_path / "log", [served], ours, append=True)
+                click = event_line(now + n + 0.5, user=user, recommendation=f"1-{number:016x}")
+                write_log(tmp_path / "log", [click], others, append=True)
+            monitor.look(now + 15, now)
+            assert monitor.figures["online/1/click_rate"] == 1.0
+
     def test_no_log_yet(self, watching, tmp_path):
         monitor = watching(event_log=tmp_path / "log")
         told = looks(monitor, 10)
@@ -231,10 +258,11 @@ class TestDrift:
 
 
 class TestDelivery:
+    DOWN = MonitorConfig(rules=[Rule(name="down", metric="server/up", below=1.0)])
+
     def test_alerts_go_to_the_sinks_to_tensorboard_and_survive_a_restart(self, watching, pages):
         pages["server"] = Fetched("", "status 500", 0.1)
-        config = MonitorConfig(rules=[Rule(name="down", metric="server/up", below=1.0)])
-        first = watching(config)
+        first = watching(self.DOWN)
         looks(first, 2)
         (sink,) = first._sinks
         assert [alert.state for alert in sink.alerts] == ["raised"]
@@ -242,4 +270,41 @@ class TestDelivery:
         found = accumulate(first.events.folder)
         assert b"down: server/up is 0" in found.Tensors("alerts")[0].tensor_proto.string_val[0]
         assert [value for _, value in scalar_of(found, "alerts/raised")] == [1, 1]
-        assert looks(watching(config), 2) == []
+        assert looks(watching(self.DOWN), 2) == []
+
+    def test_a_full_disk_keeps_no_alert_from_its_way(self, watching, pages, monkeypatch, caplog):
+        pages["server"] = Fetched("", "status 500", 0.1)
+        first = watching(self.DOWN)
+
+        def is_full(_):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with monkeypatch.context() as patch:
+            patch.setattr("tfrec.files.os.fsync", is_full)
+            looks(first, 3)
+        (sink,) = first._sinks
+        assert [alert.state for alert in sink.alerts] == ["raised"]
+        # Said once, however long it lasts.
+        assert caplog.text.count("no space left on the disk") == 1
+        # Where there is room again, it is kept that the alert was told of.
+        looks(first, 1)
+        assert looks(watching(self.DOWN), 2) == []
+
+    def test_a_disk_that_fails_is_said_once(self, watching, pages, monkeypatch, caplog):
+        pages["server"] = Fetched("", "status 500", 0.1)
+        temporary = iter(range(9))
+
+        def fails(**_):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), f".alerts.json.{next(temporary)}.part")
+
+        monkeypatch.setattr("tfrec.files.tempfile.mkstemp", fails)
+        assert len(looks(watching(self.DOWN), 3)) == 1
+        assert caplog.text.count(os.strerror(errno.EIO)) == 1
+
+    def test_a_kill_in_the_delivery_has_the_alert_told_of_again(self, watching, pages):
+        pages["server"] = Fetched("", "status 500", 0.1)
+        first = watching(self.DOWN)
+        first._sinks[0].kills = True
+        with pytest.raises(Killed):
+            looks(first, 1)
+        assert [alert.state for alert in looks(watching(self.DOWN), 2)] == ["raised"]

@@ -4,11 +4,11 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pandas as pd
 import psutil
@@ -250,14 +250,20 @@ class TestEnd:
         assert words == ["serve", *asked, "data prepare"]
 
 
+def processor_seconds():
+    """Returns what processes that this one has waited for took of the processors."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 class TestAgain:
     def test_everything_is_reused_and_shown_again(self, demo):
-        started = time.monotonic()
+        before = processor_seconds()
         output = demo.run()
-        seconds = time.monotonic() - started
+        seconds = processor_seconds() - before
         assert (ran(output), len(reused(output))) == ([], STEPS)
-        # TensorFlow alone takes longer to import; nothing of it is.
-        assert seconds < 8
+        # Importing TensorFlow alone would take more than twice as long.
+        assert seconds < 2
         same = "A big regular buyer"
         assert output.split(same)[1].split("Wall time")[0] in demo.continued
 

@@ -9,6 +9,7 @@ from tfrec.errors import UserError
 @pytest.mark.parametrize("section, message", [
     ({"diversity": 1.5}, "display.diversity"),
     ({"method": "random"}, "display.method"),
+    ({"diversity": 0.5}, "diversity does nothing with `method: value`"),
     ({"places": 30, "depth": 20}, "30 places cannot be filled from the best 20"),
     ({"caps": {"brand": 0}}, "caps should be positive integers"),
     ({"exploration_share": 1.0}, "display.exploration_share"),

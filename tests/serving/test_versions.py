@@ -39,7 +39,7 @@ def serving(models, *flags):
         yield server, stubs
 
 
-def eventually(condition, seconds=10.0):
+def eventually(condition, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -86,7 +86,8 @@ def test_a_request_under_way_ends_on_the_version_it_began_on(tmp_path):
     tiny_models.save_kinds(tmp_path / "2")
     with serving(tmp_path / "models") as (_, stubs):
         request = predict_request("kinds", "slow", loops=np.int32(2**31 - 1))
-        call = stubs.prediction.Predict.future(request, timeout=5)
+        # The run ends with its deadline; a busy machine has to load the next version before.
+        call = stubs.prediction.Predict.future(request, timeout=15)
         # The version is taken when the run starts, not when the client sends.
         time.sleep(0.3)
         (tmp_path / "2").rename(folder / "2")
@@ -240,7 +241,7 @@ def test_sigterm_lets_requests_end_and_exits_with_0(models):
     with start_server(models) as server, Stubs(server.address) as stubs:
         assert similar_score(stubs) == 999.0
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(20) == 0
+        assert server.process.wait(60) == 0
         assert "retrieval: version 1 is unloaded" in server.log()
 
 
@@ -250,11 +251,11 @@ def test_requests_under_way_are_answered_before_the_end(tmp_path):
     tiny_models.save_kinds(folder / "1")
     with start_server(tmp_path / "models") as server, Stubs(server.address) as stubs:
         request = predict_request("kinds", "slow", loops=np.int32(30_000))
-        call = stubs.prediction.Predict.future(request, timeout=30)
+        call = stubs.prediction.Predict.future(request, timeout=60)
         time.sleep(0.2)
         server.process.send_signal(signal.SIGTERM)
         assert call.result().outputs["done"].int_val[0] == 30_000
-        assert server.process.wait(20) == 0
+        assert server.process.wait(60) == 0
 
 
 def test_the_log_holds_no_notices_of_tensorflow(models):
@@ -287,6 +288,9 @@ def test_the_server_ends_with_the_process_that_started_it(models, run_python):
     def gone():
         import psutil
 
-        return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        try:
+            return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
 
     eventually(gone)

@@ -19,6 +19,7 @@ from tfrec.training.candidate_lists import CandidateLists, holdout_shoppers
 from tfrec.training.feedback_lists import feedback_histories, feedback_lists, label_columns
 from tfrec.training.loading import TrainedRun
 from tfrec.training.ranking import load_ranker, train_ranking
+from tfrec.training.stages import run_ranking
 
 AFTER = 200 * DAY  # after the last event of the planted shop
 
@@ -209,6 +210,19 @@ def test_a_ranking_model_trains_on_examples(planted_run, trained, examples, tmp_
     train_ranking(planted_run.dataset, trained.retrieval, run, config)
     made = CandidateLists.load(run.path / "lists" / "feedback", ["purchase", "return"])
     assert made.items.shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("ranking", "sentence"),
+    [
+        ({"feedback": {"mode": "instead"}}, "mode is instead, but there are no examples"),
+        ({"event_weights": {"purchse": 2.0}}, r"ranking\.event_weights has a weight of `purchse`"),
+    ],
+)
+def test_what_would_be_passed_over_is_refused(planted_run, tmp_path, ranking, sentence):
+    config = small_experiment(tmp_path, ranking=ranking)
+    with pytest.raises(UserError, match=sentence):
+        run_ranking(planted_run.dataset, tmp_path / "run", config)
 
 
 def test_lists_come_back_from_the_disk(tmp_path):

@@ -3,7 +3,7 @@
 import optuna
 import pytest
 
-from tfrec.config import ExperimentConfig, parse_config
+from tfrec.config import ExperimentConfig, change_config, parse_config
 from tfrec.errors import UserError
 from tfrec.tuning.space import SearchSpace
 
@@ -56,6 +56,31 @@ def test_settings_at_hand_become_parameters_where_the_space_holds_them(read):
 
 
 @pytest.mark.parametrize(
+    ("space", "value", "fits"),
+    [
+        ("{low: 0, high: 2}", 1.0, False),  # A range of whole numbers.
+        ("{low: 0.0, high: 2.0}", 1.0, True),
+        ("{low: 0.0, high: 2.0, step: 0.5}", 1.5, True),
+        ("{low: 0.0, high: 2.0, step: 0.5}", 1.2, False),
+        ("{low: 0.1, high: 1.9, step: 0.3}", 0.7, True),
+        ("[0.5, 1.0]", 0.7, False),
+    ],
+)
+def test_only_what_a_trial_can_take_just_so_becomes_a_parameter(read, space, value, fits):
+    config = parse_config({"ranking": {"event_loss": value}}, "here")
+    found = read(f"ranking.event_loss: {space}").parameters(config)
+    assert ("ranking.event_loss" in found) == fits
+
+
+def test_a_choice_of_some_keys_of_a_section_leaves_the_others(read):
+    config = parse_config({"retrieval": {"training": {"learning_rate": 0.003}}}, "here")
+    space = read("retrieval.training: [{epochs: 3}, {epochs: 5}]", config)
+    settings = space.settings({"retrieval.training": '{"epochs": 5}'})
+    changed = change_config(config, settings).retrieval.training
+    assert (changed.epochs, changed.learning_rate) == (5, 0.003)
+
+
+@pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("", "should hold settings to vary"),
@@ -74,6 +99,10 @@ def test_settings_at_hand_become_parameters_where_the_space_holds_them(read):
         ),
         ("retrieval.lstm_units: {low: 8, high: 16, step: 0}", "`step` should be above 0"),
         ("retrieval.target: [next_event, next_year]", "`retrieval.target` should be"),
+        (
+            "retrieval: {dropout: [0.1, 0.2]}\nretrieval.dropout: [0.3, 0.4]",
+            "`retrieval.dropout` is given twice",
+        ),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(read, text, sentence):

@@ -139,3 +139,21 @@ def test_settings_of_the_other_model_are_refused(shop, tmp_path):
     path.write_text("ranking.candidates: [10, 20]")
     with pytest.raises(UserError, match="is no setting of the retrieval model"):
         Tuning(tmp_path / "t", dataset, config, SearchSpace.read(path, config))
+
+
+def test_settings_that_trials_are_measured_by_are_refused(shop, tmp_path):
+    _, dataset, config = shop
+    path = tmp_path / "space.yaml"
+    path.write_text("ranking.repeats: [count, exclude]")
+    with pytest.raises(UserError, match=r"`ranking.repeats` changes what trials are measured by"):
+        Tuning(
+            tmp_path / "t", dataset, config, SearchSpace.read(path, config), run=tmp_path / "run"
+        )
+
+
+def test_what_the_first_trial_cannot_take_is_known(shop, tmp_path):
+    _, dataset, config = shop
+    path = tmp_path / "space.yaml"
+    path.write_text("retrieval.dropout: {low: 0.7, high: 0.9}\nretrieval.lstm_layers: [1, 2]")
+    tuning = Tuning(tmp_path / "t", dataset, config, SearchSpace.read(path, config))
+    assert tuning.not_first == {"retrieval.dropout": config.retrieval.dropout}

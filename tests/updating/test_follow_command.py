@@ -15,8 +15,10 @@ from tests.conftest import ROOT
 from tests.updating.kafka_brokers import broker, create_topic, send
 from tests.updating.stream_shop import event, lines, numbers_in, stream_shop, without_training
 from tfrec.errors import UserError
+from tfrec.updating.history_feed import HistoryAwayError
 
 ANSWER_SECONDS = 120.0
+MOST_TRIES = 10
 
 
 @pytest.fixture
@@ -87,6 +89,27 @@ def test_ends_cleanly_at_sigterm(shop):
         _, told = process.communicate(timeout=ANSWER_SECONDS)
     assert process.returncode == 0
     assert "Batches taken in: 0" in told.decode()
+
+
+def test_sigterm_ends_it_while_the_histories_are_away(shop, monkeypatch):
+    (shop.events / "a.jsonl").write_bytes(lines(range(3)))
+    asked, kept = [], []
+
+    def away(events):
+        if not asked:
+            os.kill(os.getpid(), signal.SIGTERM)
+        asked.append(events)
+        if len(asked) > MOST_TRIES:
+            raise UserError("it goes on after the signal")
+        raise HistoryAwayError("Redis does not answer")
+
+    monkeypatch.setattr("pipelines.following.keeper", lambda *_: away)
+    done = follow(shop, "--once", "--history", "redis://shop")
+    assert done.exit_code == 0 and "the same command goes on from here" in done.stderr
+    # What was not handed over is handed over by the next start.
+    monkeypatch.setattr("pipelines.following.keeper", lambda *_: lambda e: kept.extend(e) or len(e))
+    follow(shop, "--once", "--history", "redis://shop")
+    assert [each.time for each in kept] == [event(n)["timestamp"] for n in range(3)]
 
 
 class TestMistakes:

@@ -345,6 +345,24 @@ class TestHistories:
         feed.check()
         assert len(kept) == 3
 
+    def test_a_stop_ends_the_waiting_for_a_store_and_the_next_start_hands_over(self, shop):
+        (shop.events / "a.jsonl").write_bytes(lines(range(3)))
+        stop, kept = Stop(), []
+
+        def keeper(events):
+            if stop.asked:
+                raise UserError("it goes on after the stop")
+            stop.ask()
+            raise HistoryAwayError("locked")
+
+        with self.feed(shop, keeper, stopped=lambda: stop.asked) as feed:
+            pass
+        feed.check()
+        assert feed.kept == 0
+        with self.feed(shop, self.keep(kept)):
+            pass
+        assert len(kept) == 3
+
     def test_what_ends_the_thread_ends_the_following(self, shop):
         (shop.events / "a.jsonl").write_bytes(lines(range(3)))
 

@@ -34,12 +34,17 @@ def generation(tmp_path):
 
 def test_surfaces_are_fitted_anew_where_the_champion_has_any(generation, monkeypatch):
     fitted = []
-    monkeypatch.setattr(refitting, "run_surfaces", lambda *given, **_: fitted.append(given))
+
+    def fit(run, data, *, overwrite, settings):
+        fitted.append((run, data, overwrite, settings.surfaces))
+
+    monkeypatch.setattr(refitting, "run_surfaces", fit)
     generation.refit("run")
     assert fitted == []
     write_json(generation.champion_run / SURFACES / FITTED, {})
     generation.refit("run")
-    assert fitted == [(generation.folder / "run", generation.dataset.path)]
+    surfaces = generation.config.surfaces
+    assert fitted == [(generation.folder / "run", generation.dataset.path, True, surfaces)]
 
 
 def test_what_is_trained_is_not_trained_again(generation, monkeypatch):

@@ -10,6 +10,7 @@ from tfrec.config.loading import (
     load_config,
     load_stored_config,
     parse_config,
+    take_sections,
 )
 from tfrec.config.ranking import RankingConfig, RankingFeedbackConfig
 from tfrec.config.retrieval import RetrievalConfig, TransferConfig
@@ -52,4 +53,5 @@ __all__ = [
     "load_config",
     "load_stored_config",
     "parse_config",
+    "take_sections",
 ]

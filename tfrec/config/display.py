@@ -80,6 +80,11 @@ class SurfaceConfig(Section):
     def _rules_agree(self) -> "SurfaceConfig":
         if min(self.caps.values(), default=1) < 1:
             raise ValueError("caps should be positive integers by column, such as {brand: 3}")
+        if self.diversity and self.method == "value":
+            raise ValueError(
+                "diversity does nothing with `method: value`; set method to mmr or dpp, or leave "
+                "it out"
+            )
         if self.places > self.depth:
             raise ValueError(
                 f"places should be at most depth; {self.places} places cannot be filled from the "

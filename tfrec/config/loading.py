@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -95,14 +95,17 @@ def change_config(
     Args:
         config: the configuration; it stays as it is.
         changes: new values by the paths of their keys, such as
-            ``{"retrieval.training.epochs": 3}``.
+            ``{"retrieval.training.epochs": 3}``. Of a section, ``{"retrieval.training": {"epochs":
+            3}}``, the keys that are not given stay.
         source: where the changes come from, as errors name it.
 
     Raises:
         UserError: if a key is unknown or a value is wrong.
     """
-    content = config.model_dump(mode="json")
-    for path, value in changes.items():
+    # Without what nobody set, so that the outcome, too, tells which sections somebody gave.
+    content = config.model_dump(mode="json", exclude_unset=True)
+    values = [one for path, value in changes.items() for one in _single(config, path, value)]
+    for path, value in values:
         *sections, key = path.split(".")
         place = content
         for section in sections:
@@ -110,6 +113,35 @@ def change_config(
             place[section] = place = inner if isinstance(inner, dict) else {}
         place[key] = value
     return parse_config(content, source)
+
+
+def take_sections(
+    kept: ExperimentConfig, given: ExperimentConfig, names: Collection[str]
+) -> ExperimentConfig:
+    """Returns `kept` with the sections that `given` was given in place of its own.
+
+    Args:
+        kept: the configuration; it stays as it is.
+        given: another one. A section that it names is taken whole; what it does not name stays, and
+            so does a salt that it does not name, without which no shopper would be known again.
+        names: of the sections that may be taken.
+    """
+    taken = {name: getattr(given, name) for name in names if name in given.model_fields_set}
+    if "data" in taken and "user_salt" not in given.data.model_fields_set:
+        taken["data"] = given.data.model_copy(update={"user_salt": kept.data.user_salt})
+    return kept.model_copy(update=taken)
+
+
+def _single(section: Any, path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yields the values of a change with the paths of their keys, section by section."""
+    place = section
+    for key in path.split("."):
+        place = dict(place).get(key) if isinstance(place, BaseModel) else None
+    if isinstance(place, BaseModel) and isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _single(section, f"{path}.{key}", inner)
+    else:
+        yield path, value
 
 
 def _parse(content: Any, root: type[S], source: str) -> S:
@@ -190,6 +222,7 @@ def _over_defaults(content: dict[Any, Any], defaults: BaseModel) -> dict[Any, An
             continue
         default = default_of.get(key)
         if isinstance(default, BaseModel) and isinstance(value, dict):
-            value = default.model_dump(mode="json") | _over_defaults(value, default)
+            own = default.model_dump(mode="json", exclude_unset=True)
+            value = own | _over_defaults(value, default)
         kept[key] = value
     return kept

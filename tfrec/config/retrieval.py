@@ -179,6 +179,15 @@ class RetrievalConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _content_reaches_the_vectors(self) -> "RetrievalConfig":
+        if self.content_only and self.text_fusion in ("id", "id_from_text"):
+            raise ValueError(
+                f"text_fusion: {self.text_fusion} puts ids in the place of texts, and content_only "
+                "leaves ids out; set one or the other"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _heads_share_a_state_evenly(self) -> "RetrievalConfig":
         if self.state_attention and self.lstm_units % self.state_attention:
             raise ValueError(
@@ -219,5 +228,6 @@ class TransferConfig(Section):
         default=None,
         ge=0,
         le=1,
-        description="share of its LSTM's part beside moving averages; null: fitted on validation",
+        description="share of its LSTM's part beside moving averages, 1 without these; null: "
+        "fitted on validation",
     )

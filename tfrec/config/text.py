@@ -107,6 +107,28 @@ class TextTrainingConfig(Section):
     distil: DistilConfig = DistilConfig()
 
     @model_validator(mode="after")
+    def _steps_can_do_what_is_asked(self) -> "TextTrainingConfig":
+        usual = TrainingConfig()
+        for name in ("masked", "contrastive", "distil"):
+            training = getattr(self, name).training
+            for key in ("batch_positions", "batch_lists"):
+                if getattr(training, key) != getattr(usual, key):
+                    raise ValueError(
+                        f"{name}.training.{key} does nothing; the size of its batches is "
+                        f"{name}.{'batch_pairs' if name == 'contrastive' else 'batch_texts'}"
+                    )
+            if training.mixed_precision:
+                raise ValueError(
+                    f"{name}.training.mixed_precision does nothing, as BERT is trained in float32 "
+                    "only; leave it out"
+                )
+            if not training.epochs:
+                raise ValueError(
+                    f"{name}.training.epochs should be at least 1; or leave the step out of steps"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _every_step_once(self) -> "TextTrainingConfig":
         if not self.steps or len(set(self.steps)) < len(self.steps):
             raise ValueError("steps should be a list of different steps, such as [masked]")

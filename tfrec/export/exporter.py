@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import tfrec
-from tfrec.config import ExperimentConfig
+from tfrec.config import ExperimentConfig, take_sections
 from tfrec.export.bundle import write_bundle
 from tfrec.export.exportable import Exportable
 from tfrec.export.reference import reference_of
@@ -27,6 +27,8 @@ from tfrec.training.run import RunDirectory
 from tfrec.training.surfaces import SURFACES
 
 PROVENANCE = "assets.extra/tfrec/provenance.json"
+SETTINGS = ("display", "surfaces", "evaluation", "export")
+"""Sections of the configuration that an export may be given anew: no model is trained by them."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ def export_run(
         path: the run.
         models: the models folder.
         data: the run's data set, where it has moved.
-        settings: its sections `display`, `surfaces`, `evaluation` and `export` stand in for those
-            of the run.
+        settings: its sections `display`, `surfaces`, `evaluation` and `export`, as far as it names
+            them, stand in for those of the run.
         version: as in `export`.
 
     Raises:
@@ -99,8 +101,8 @@ def exportable_of(
     Args:
         path: the run.
         run: the same, opened.
-        settings: its sections `display`, `surfaces`, `evaluation` and `export` stand in for those
-            of the run.
+        settings: its sections `display`, `surfaces`, `evaluation` and `export`, as far as it names
+            them, stand in for those of the run.
 
     Raises:
         UserError: if the run holds no ranking model, or the display order names a product that
@@ -115,11 +117,7 @@ def exportable_of(
         fitted = RunDirectory.open(path, SURFACES).config.surfaces
         config = config.model_copy(update={"surfaces": fitted})
     if settings is not None:
-        given = {
-            name: getattr(settings, name)
-            for name in ("display", "surfaces", "evaluation", "export")
-        }
-        config = config.model_copy(update=given)
+        config = take_sections(config, settings, SETTINGS)
     check_surfaces(config.display, run.dataset.items, config.export.k)
     return Exportable(
         config=config,

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from tfrec.config import DataConfig, ExperimentConfig
+from tfrec.config import DataConfig, ExperimentConfig, take_sections
 from tfrec.data.adapters import find_adapter
 from tfrec.data.catalogue import Catalogue, build_catalogue
 from tfrec.data.table import Table
 from tfrec.errors import UserError
 from tfrec.export.bundle import Bundle
-from tfrec.export.exporter import Exported, export
+from tfrec.export.exporter import SETTINGS, Exported, export
 from tfrec.export.merging import MergedItems, merge_items
 from tfrec.export.reference import carried_over
 from tfrec.files import atomic_file
@@ -67,8 +67,8 @@ def refresh_index(
     Args:
         models: the models folder.
         items: path or glob of the catalogue.
-        config: its sections `data`, `display`, `surfaces`, `evaluation` and `export` take the place
-            of those that the models were made with.
+        config: its sections `data`, `display`, `surfaces`, `evaluation` and `export`, as far as it
+            names them, take the place of those that the models were made with.
 
     Raises:
         UserError: if the models, their bundle or the file cannot be used.
@@ -77,11 +77,10 @@ def refresh_index(
     bundle = Bundle.open(models)
     settings = bundle.config
     if config is not None:
+        salt = {"user_salt": settings.data.user_salt}
+        settings = take_sections(settings, config, ("data", *SETTINGS))
         # An exported configuration holds no salt.
-        data = config.data.model_copy(update={"user_salt": settings.data.user_salt})
-        names = ("display", "surfaces", "evaluation", "export")
-        given = {name: getattr(config, name) for name in names}
-        settings = settings.model_copy(update={"data": data, **given})
+        settings = settings.model_copy(update={"data": settings.data.model_copy(update=salt)})
     table, catalogue = read_new_items(items, settings.data)
     before = bundle.items()
     merged = merge_items(before, table, catalogue.frame, settings.data.text_columns)

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfrec.config import RetrievalConfig
-from tfrec.errors import UserError
+from tfrec.models.event_weights import check_event_weights
 from tfrec.towers.spec import DataSpec
 
 
@@ -21,12 +21,7 @@ class ExampleWeights:
     def __init__(self, config: RetrievalConfig, spec: DataSpec) -> None:
         self._discount = config.basket_discount
         self._by_event: tf.Tensor | None = None
-        for event in config.event_weights:
-            if event not in spec.target_events:
-                raise UserError(
-                    f"retrieval.event_weights has a weight of `{event}`, which is no target event; "
-                    f"those are {', '.join(spec.target_events)}"
-                )
+        check_event_weights(config.event_weights, spec.target_events, "retrieval")
         if config.event_weights:
             weights = [config.event_weights.get(event, 1.0) for event in spec.event_types]
             self._by_event = tf.constant([1.0, *weights])

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfrec.index.exact import best_items, hide_items, hide_unavailable
 from tfrec.index.item_vectors import ItemVectors, VectorKind
+from tfrec.models.event_weights import check_event_weights
 from tfrec.models.ranking import RankingModel
 from tfrec.models.ranking_features import CandidateFeatures, retrieval_features
 from tfrec.models.retrieval import RetrievalModel
@@ -206,6 +207,9 @@ class Recommender(tf.Module):
         ranker: the second stage.
         candidates: how many items pass from the first to the second.
         display: the display order; `None` for that of the ranker.
+
+    Raises:
+        UserError: if the display order weighs what is no target event.
     """
 
     def __init__(
@@ -216,6 +220,8 @@ class Recommender(tf.Module):
         display: DisplayOrder | None = None,
     ) -> None:
         super().__init__(name="recommender")
+        if display is not None and display.config.event_weights is not None:
+            check_event_weights(display.config.event_weights, ranker.model.target_events, "display")
         self.retriever = retriever
         self.ranker = ranker
         self.candidates = candidates

@@ -6,6 +6,7 @@ from pathlib import Path
 from tfrec.config import ExperimentConfig
 from tfrec.data.dataset import PreparedDataset
 from tfrec.errors import UserError
+from tfrec.models.event_weights import check_event_weights
 from tfrec.monitoring.training.observer import TrainingObserver
 from tfrec.training.loop import TrainingSummary
 from tfrec.training.ranking import train_ranking
@@ -84,12 +85,20 @@ def run_ranking(
 
     Raises:
         UserError: if there is no finished retrieval model, it was trained on other data, the run
-            holds something else and `overwrite` is false, or there is no epoch to train.
+            holds something else and `overwrite` is false, or there is no epoch or no example to
+            train; if a weight is that of no target event.
     """
     if not config.ranking.training.epochs:
         raise UserError(
             "ranking.training.epochs is 0, and a ranking model has nothing to start from; set it "
             "to 1 or more"
+        )
+    check_event_weights(config.ranking.event_weights, dataset.target_events, "ranking")
+    feedback = config.ranking.feedback
+    if feedback.mode == "instead" and feedback.examples is None:
+        raise UserError(
+            "ranking.feedback.mode is instead, but there are no examples to train on; name their "
+            "folder with --feedback or ranking.feedback.examples, or set the mode to beside"
         )
     first_stage = RunDirectory.open(out, "retrieval")
     first_stage.check_dataset(dataset.path, dataset.checksum)

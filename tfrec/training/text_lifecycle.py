@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from tfrec.config import ExperimentConfig, TextConfig
 from tfrec.data.dataset import PreparedDataset
@@ -125,6 +126,7 @@ def _contrastive(dataset: PreparedDataset, run: RunDirectory, config: Experiment
     settings = config.text_training.contrastive
     # A pair needs the texts of both of its items.
     text = config.text.model_copy(update={"texts_per_step": 0})
+    tf.keras.utils.set_random_seed(run.seed)  # Low-rank updates start at random.
     texts = trained_texts(dataset, text, policy=settings.policy)
     assert texts is not None, "the policies of the step train something"
     pairs = ItemPairs.of(
@@ -146,6 +148,7 @@ def _distil(dataset: PreparedDataset, run: RunDirectory, config: ExperimentConfi
     every = texts + fragments(texts, settings.fragments, run.seed)
     tokens = TokenRows.of(teacher, [utf8(text) for text in every])
     vectors = _vectors(every, dataset, config.text)
+    tf.keras.utils.set_random_seed(run.seed)  # Its layers start at random.
     tower = small_tower(teacher, tokens, settings)
     summary, metrics = train_distilled(
         tower,

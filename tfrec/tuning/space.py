@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,8 +55,10 @@ class SearchSpace:
                 f"{path} should hold settings to vary, such as "
                 "`retrieval.dropout: {low: 0.1, high: 0.5}`"
             )
-        distributions = {}
-        for key, value in _by_path(content).items():
+        distributions: dict[str, BaseDistribution] = {}
+        for key, value in _by_path(content):
+            if key in distributions:
+                raise UserError(f"{path}: `{key}` is given twice; give it once")
             distributions[key] = _distribution(value, f"{path}: `{key}`")
             for tried in _extremes(distributions[key]):
                 change_config(config, {key: tried}, str(path))
@@ -82,11 +84,7 @@ class SearchSpace:
                 fits = value in distribution.choices
             else:
                 assert isinstance(distribution, FloatDistribution | IntDistribution)
-                fits = (
-                    isinstance(value, int | float)
-                    and not isinstance(value, bool)
-                    and distribution.low <= value <= distribution.high
-                )
+                fits = _lies_in(value, distribution)
             if fits:
                 found[key] = value
         return found
@@ -113,16 +111,25 @@ class SearchSpace:
         return {key: str(one) for key, one in self.distributions.items()}
 
 
-def _by_path(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns choices and ranges by the paths of their keys; sections may be nested or dotted."""
-    values: dict[str, Any] = {}
+def _by_path(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields choices and ranges with the paths of their keys; sections may be nested or dotted."""
     for key, value in content.items():
         path = f"{prefix}{key}"
         if isinstance(value, Mapping) and not set(value) & set(KEYS):
-            values |= _by_path(value, f"{path}.")
+            yield from _by_path(value, f"{path}.")
         else:
-            values[path] = value
-    return values
+            yield path, value
+
+
+def _lies_in(value: Any, distribution: FloatDistribution | IntDistribution) -> bool:
+    """Whether a trial can take a value just as it is."""
+    whole = isinstance(distribution, IntDistribution)
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        return False
+    if not distribution.low <= value <= distribution.high:
+        return False
+    steps = 0.0 if distribution.step is None else (value - distribution.low) / distribution.step
+    return math.isclose(steps, round(steps), abs_tol=1e-9)
 
 
 def _distribution(value: Any, where: str) -> BaseDistribution:

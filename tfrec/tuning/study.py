@@ -18,6 +18,7 @@ import tensorflow as tf
 from optuna.trial import TrialState
 
 from tfrec.config import ExperimentConfig, change_config, dump_config
+from tfrec.config.flat import flat
 from tfrec.data.dataset import PreparedDataset
 from tfrec.errors import UserError
 from tfrec.files import atomic_file, only_one
@@ -33,6 +34,10 @@ LOCK = ".lock"
 NAME = "tfrec"
 # What a trial leaves behind that nobody asks for once it is over and not the best.
 HEAVY = ("best", "last", "lists", "weights*", "*.npy", "*.npz")
+MEASURE = tuple(
+    f"ranking.{key}" for key in ("repeats", "return_penalty", "holdout", "max_shoppers")
+)
+"""Settings that decide on which lists, and with what gains, a ranking model is judged."""
 FOLDER = "folder"
 OF = "of"
 PROBLEM = "problem"
@@ -90,7 +95,8 @@ class Tuning:
         prune: whether trials without prospects are stopped.
 
     Raises:
-        UserError: if the folder holds a tuning of something else, or is in use.
+        UserError: if the folder holds a tuning of something else, or is in use, or if the space
+            varies what is no setting of the model, or what trials are measured by.
     """
 
     def __init__(
@@ -117,11 +123,24 @@ class Tuning:
                 f"{'without' if run is None else 'with'} a run of a retrieval model; name settings "
                 f"such as `{self.model}.training.learning_rate`"
             )
+        measured = [key for key in space.distributions if key in MEASURE]
+        if measured:
+            raise UserError(
+                f"`{measured[0]}` changes what trials are measured by, so that their scores could "
+                "not be compared; set it in the configuration"
+            )
         if run is not None:
             # Said now, and not by every trial.
             RunDirectory.open(run, "retrieval").check_dataset(dataset.path, dataset.checksum)
         # What fails is told by the trial; Optuna would print stack traces.
         optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+
+    @property
+    def not_first(self) -> dict[str, Any]:
+        """What the first trial cannot take from the configuration, as the space leaves it out."""
+        taken = self._space.parameters(self._config)
+        values = flat(self._config.model_dump(mode="json"))
+        return {key: values.get(key) for key in self._space.distributions if key not in taken}
 
     @contextlib.contextmanager
     def open(self) -> Iterator["Tuning"]:

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from tfrec.config import ExperimentConfig
+from tfrec.config import ExperimentConfig, take_sections
 from tfrec.data.dataset import PreparedDataset
 from tfrec.errors import UserError
 from tfrec.export.bundle import Bundle
+from tfrec.export.exporter import SETTINGS
 from tfrec.training.run import RunDirectory, config_of_both
 from tfrec.updating.state import UpdateState
 
@@ -44,7 +45,10 @@ def begin(
             f"version {bundle.version} in {models} does not come from {run}; name the run that it "
             "was exported from, or export this one"
         )
-    settings = settings_of(config_of_both(first, second), config)
+    # An export may have been given other settings than those that the models were trained with.
+    served = {name: getattr(bundle.config, name) for name in SETTINGS}
+    kept = config_of_both(first, second).model_copy(update=served)
+    settings = settings_of(kept, config)
     check_settings(dataset, settings)
     home.begin(run, dataset.path, bundle.version, settings)
 
@@ -54,12 +58,10 @@ def settings_of(kept: ExperimentConfig, given: ExperimentConfig | None) -> Exper
 
     Args:
         kept: that of the first update.
-        given: of which the sections that may change take the place of those kept; None for none.
+        given: whose sections, those that may change and that it names, take the place of those
+            kept; None for none.
     """
-    if given is None:
-        return kept
-    names = ("data", "update", "display", "evaluation", "export")
-    return kept.model_copy(update={name: getattr(given, name) for name in names})
+    return kept if given is None else take_sections(kept, given, ("data", "update", *SETTINGS))
 
 
 def check_settings(dataset: PreparedDataset, config: ExperimentConfig) -> None:

@@ -20,6 +20,7 @@ from tfrec.updating.sources.source import Piece, Source
 POSITIONS = "history.json"
 MOST_EVENTS = 1000
 WAIT_SECONDS = 1.0
+STOP_SECONDS = 0.2
 AGAIN_SECONDS = 5.0
 
 
@@ -72,7 +73,8 @@ class HistoryFeed:
     """A thread that reads a source by a position of its own.
 
     The position is noted after the events are kept, so a kill in between has some handed over
-    again; a history keeps each only once.
+    again; a history keeps each only once. What was not handed over when the thread ended is handed
+    over by the next one.
 
     Args:
         open_source: makes a source for this thread alone.
@@ -80,6 +82,8 @@ class HistoryFeed:
         config: how events are read.
         folder: where the position is noted.
         once: end when nothing more is there.
+        stopped: whether it was asked to end before that; asked again and again at the end of the
+            block.
     """
 
     def __init__(
@@ -90,12 +94,14 @@ class HistoryFeed:
         folder: Path,
         *,
         once: bool = False,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._open_source = open_source
         self._keep = keep
         self._config = config
         self._positions = folder / POSITIONS
         self._once = once
+        self._stopped = stopped
         self._ended = threading.Event()
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._guarded, name="history feed", daemon=True)
@@ -108,7 +114,11 @@ class HistoryFeed:
     def __exit__(self, kind: object, *_: object) -> None:
         if not self._once or kind is not None:
             self._ended.set()
-        self._thread.join()
+        while self._thread.is_alive():
+            # The histories may be away for longer than anybody wants to wait.
+            if self._stopped():
+                self._ended.set()
+            self._thread.join(STOP_SECONDS)
 
     def check(self) -> None:
         """Tells whoever waits what ended the thread.

@@ -38,7 +38,7 @@ def publish_generation(
         folder: of the generation, with the run and `data`.
         run_name: folder of the run in it.
         models: the models folder.
-        settings: its sections `evaluation` and `export` are used.
+        settings: as in `exportable_of`.
         lineage: what the provenance tells of the update.
         version: the number; None for the next one.
 

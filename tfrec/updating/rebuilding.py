@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tfrec.config import ExperimentConfig, load_stored_config
+from tfrec.config import ExperimentConfig, load_stored_config, take_sections
 from tfrec.data.dataset import PreparedDataset
 from tfrec.errors import UserError
 from tfrec.export.exporter import export_run
@@ -13,6 +13,7 @@ from tfrec.export.versions import MODELS, versions_of
 from tfrec.files import disk_errors_as_user_errors, only_one, read_json, write_json
 from tfrec.training.run import RECORD, RunDirectory
 from tfrec.training.stages import run_ranking, run_retrieval
+from tfrec.training.surfaces import SURFACES
 from tfrec.updating.comparing import Figure, differences, figures_of_metrics, figures_of_verdicts
 from tfrec.updating.gate import Verdict
 from tfrec.updating.generation import Generation
@@ -191,7 +192,10 @@ def _first(ledger: Ledger, models: Path, out: Path, on_step: Callable[[str], Non
         second = RunDirectory.open(run, "ranking")
         run_ranking(dataset, out / RUN, second.config, seed=second.seed)
     on_step("ranking")
-    refit(run, out / RUN, dataset, first.config)
+    config = first.config
+    if (run / SURFACES).is_dir():
+        config = take_sections(config, RunDirectory.open(run, SURFACES).config, ["surfaces"])
+    refit(run, out / RUN, dataset, config)
     if ledger.version not in versions_of(out / MODELS_FOLDER / MODELS[-1]):
         export_run(out / RUN, out / MODELS_FOLDER, dataset.path, version=ledger.version)
     on_step("publish")

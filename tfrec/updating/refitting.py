@@ -16,11 +16,12 @@ def refit(before: Path, run: Path, dataset: PreparedDataset, config: ExperimentC
         before: the run that is taken for an example.
         run: the run, with its models.
         dataset: its data set.
-        config: what its models were trained with.
+        config: what its models were trained with, and in the section `surfaces` the settings of the
+            surfaces.
     """
     if (before / SURFACES / FITTED).is_file() and not RunDirectory.is_finished(
         run, SURFACES, config, dataset.checksum
     ):
-        run_surfaces(run, dataset.path, overwrite=True)
+        run_surfaces(run, dataset.path, overwrite=True, settings=config)
     if (before / PROFILES).is_dir() and not (run / PROFILES).is_dir():
         run_profiles(run, dataset.path)

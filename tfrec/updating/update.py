@@ -66,8 +66,8 @@ def update(
         items: the same of new and changed products, or None.
         run: the run that the newest version comes from; needed for the first update only.
         data: its data set, where it has moved.
-        config: its sections `data`, `update`, `display`, `evaluation` and `export` take the place
-            of those of the first update.
+        config: its sections `data`, `update`, `display`, `surfaces`, `evaluation` and `export`, as
+            far as it names them, take the place of those of the first update.
         origin: the part of a followed source that the events are. Its position is entered in the
             ledger with the batch; a batch of it that cannot be used is entered as refused.
         on_step: told the name of every step when it is done.

@@ -17,6 +17,7 @@ from serving.gateway.logs import READY
 from serving.process import free_port
 
 KEY = "a-key-of-the-tests"
+START_SECONDS = 60.0
 RESPONSES = {
     "RecommendFor": messages.RecommendForResponse,
     "RecordEvent": messages.RecordEventResponse,
@@ -50,12 +51,13 @@ class GatewayProcess:
         self.channel = grpc.insecure_channel(self.address)
 
     def __enter__(self):
-        for _ in range(300):
-            if self.process.poll() is not None:
-                break
+        deadline = time.monotonic() + START_SECONDS
+        while self.process.poll() is None and time.monotonic() < deadline:
             if READY in self.log() and "the model server" in self.log():
                 return self
             time.sleep(0.05)
+        self.process.kill()
+        self.__exit__()
         raise AssertionError(self.log())
 
     def __exit__(self, *_):
@@ -64,7 +66,7 @@ class GatewayProcess:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def log(self):
         return self.log_path.read_text()

@@ -1,10 +1,12 @@
 """Segments: rotation, the bound, erasing beside writers, full disks."""
 
 import errno
+import fcntl
 import json
 import multiprocessing
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -107,6 +109,112 @@ def test_what_came_after_an_erasure_elsewhere_stays(tmp_path, redis_server):  # 
         other.close()
 
 
+class ToldErasures:
+    """A history that tells these erasures."""
+
+    def __init__(self, *erasures):
+        self.told = list(erasures)
+
+    def erasures(self):
+        return self.told
+
+
+def test_a_line_torn_by_a_crash_is_erased_with_its_shopper(tmp_path):
+    log = EventLog(tmp_path)
+    log.write([LINE, {**LINE, "user": "cd"}])
+    (segment,) = log.segments()
+    whole = segment.read_bytes()
+    first, second = whole.splitlines(keepends=True)
+    for torn, left in ((first[:-9], [second]), (second[:-9], [second, second[:-9]])):
+        segment.write_bytes(whole + torn)
+        Erasures(ToldErasures(("ab12", time.time())), log).follow()
+        assert segment.read_bytes() == b"".join(left)
+    log.close()
+
+
+def test_each_segment_is_read_once_for_all_erasures(tmp_path, monkeypatch):
+    log = EventLog(tmp_path, segment_bytes=1)
+    users = [f"{number:02x}" for number in range(4)]
+    for user in users:
+        log.write([{**LINE, "user": user}])
+    opened, plain_open = [], Path.open
+
+    def noted_open(path, mode="r", **options):
+        if mode == "rb":
+            opened.append(path)
+        return plain_open(path, mode, **options)
+
+    history = ToldErasures(*((f"{number:04x}", time.time()) for number in range(50)))
+    erasures = Erasures(history, log)
+    monkeypatch.setattr(Path, "open", noted_open)
+    erasures.follow()
+    assert opened == log.segments()
+    # Only what is new in the list is looked for; of two moments of a shopper the later one counts.
+    history.told += [("01", time.time()), ("01", 1.0)]
+    erasures._next = 0.0
+    erasures.follow()
+    assert [line["user"] for line in lines_of(tmp_path)] == ["00", "02", "03"]
+    opened.clear()
+    erasures._next = 0.0
+    erasures.follow()
+    assert opened == []
+    log.close()
+
+
+def test_writers_wait_only_for_segments_that_hold_the_shopper(tmp_path, monkeypatch):
+    log = EventLog(tmp_path, segment_bytes=1)
+    for user in ("aa", "bb", "aa", "cc"):
+        log.write([{**LINE, "user": user}])
+    exclusive, flock = [], fcntl.flock
+
+    def noted_flock(file, how):
+        if how == fcntl.LOCK_EX:
+            exclusive.append(file)
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", noted_flock)
+    assert log.erase("aa") == 2
+    # Once for whoever writes at the beginning, and once for each of the two.
+    assert len(exclusive) == 3
+    log.close()
+
+
+def test_what_is_appended_between_the_look_and_the_lock_is_erased_or_kept(tmp_path, monkeypatch):
+    log, other = EventLog(tmp_path), EventLog(tmp_path)
+    log.write([LINE, {**LINE, "user": "cd"}])
+    # The first lock is there to wait for writers; the second one is that of the segment.
+    appended, flock = [[], [LINE, {**LINE, "user": "ef"}]], fcntl.flock
+
+    def late_flock(file, how):
+        if file == other._lock_file and how == fcntl.LOCK_EX and (lines := appended.pop(0)):
+            log.write(lines)
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late_flock)
+    assert other.erase("ab12") == 2
+    assert appended == []
+    assert [line["user"] for line in lines_of(tmp_path)] == ["cd", "ef"]
+    log.close()
+    other.close()
+
+
+def test_a_line_that_is_being_written_when_the_erasing_begins_is_erased(tmp_path, monkeypatch):
+    log, other = EventLog(tmp_path), EventLog(tmp_path)
+    flock = fcntl.flock
+
+    def flock_after_a_writer(file, how):
+        # The lock is had once whoever was before has written, here into a segment of its own.
+        if file == other._lock_file and how == fcntl.LOCK_EX and not log.segments():
+            log.write([LINE])
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock_after_a_writer)
+    assert other.erase("ab12") == 1
+    assert lines_of(tmp_path) == []
+    log.close()
+    other.close()
+
+
 def test_lines_after_an_erasure_go_into_the_new_segment(tmp_path):
     log, other = EventLog(tmp_path), EventLog(tmp_path)
     log.write([LINE])
@@ -173,3 +281,46 @@ def test_a_full_disk_leaves_whole_lines(tmp_path, monkeypatch):
     log.write([{**LINE, "user": "cd"}])
     assert [line["user"] for line in lines_of(tmp_path)] == ["ab12", "cd"]
     log.close()
+
+
+def test_a_folder_that_is_away_for_a_while_leaves_the_descriptors_of_others_alone(tmp_path):
+    folder, away = tmp_path / "log", tmp_path / "away"
+    log = EventLog(folder, segment_bytes=1)
+    log.write([LINE])
+    descriptor = log._file
+    folder.rename(away)
+    with pytest.raises(FileNotFoundError):
+        log.write([LINE])
+    # The kernel hands out the lowest number that is free: that of the segment before.
+    stranger = os.open(tmp_path / "stranger", os.O_RDWR | os.O_CREAT)
+    assert stranger == descriptor
+    with pytest.raises(FileNotFoundError):
+        log.write([LINE])
+    away.rename(folder)
+    log.write([{**LINE, "user": "cd"}])
+    assert [line["user"] for line in lines_of(folder)] == ["ab12", "cd"]
+    log.close()
+    assert os.fstat(stranger).st_size == 0
+    os.close(stranger)
+
+
+def test_a_segment_that_is_deleted_while_it_is_opened_again_is_followed_by_another(
+    tmp_path, monkeypatch
+):
+    log, other = EventLog(tmp_path), EventLog(tmp_path)
+    log.write([LINE, {**LINE, "user": "cd"}])
+    (segment,) = log.segments()
+    assert other.erase("ab12") == 1
+    plain_open = os.open
+
+    def late_open(path, *arguments):
+        segment.unlink(missing_ok=True)
+        return plain_open(path, *arguments)
+
+    monkeypatch.setattr(os, "open", late_open)
+    log.write([{**LINE, "user": "ef"}])
+    monkeypatch.undo()
+    log.write([{**LINE, "user": "gh"}])
+    assert [line["user"] for line in lines_of(tmp_path)] == ["ef", "gh"]
+    log.close()
+    other.close()

@@ -64,8 +64,16 @@ def test_a_locked_history_is_read_and_waited_for(start):
     code, text = gateway.refusal("RecordEvent", user_id="ann", item_id="C1", event="view")
     assert code == "UNAVAILABLE" and "database is locked" in text
     other.execute("ROLLBACK")
-    other.close()
     assert gateway.ask("RecordEvent", user_id="ann", item_id="C1", event="view").recorded
+    # A reader keeps the write-ahead log from being emptied: nobody is told that all is erased.
+    other.execute("BEGIN")
+    other.execute("SELECT count(*) FROM events").fetchone()
+    code, text = gateway.refusal("EraseUser", user_id="ann")
+    assert code == "UNAVAILABLE" and "erase again when that is done" in text
+    other.execute("COMMIT")
+    other.close()
+    assert gateway.ask("EraseUser", user_id="ann").log_lines == 3
+    assert gateway.logged() == []
 
 
 def test_redis_that_goes_away_is_done_without_until_it_is_back(start, redis_binary, tmp_path):  # noqa: F811
@@ -101,13 +109,13 @@ def test_a_model_server_that_is_killed_is_waited_for(start, models):
     assert gateway.get("/healthz").status_code == 200
     # What needs no model goes on.
     assert gateway.ask("RecordEvent", user_id="ann", item_id="B1", event="click").recorded
-    for _ in range(100):
+    for _ in range(600):
         if gateway.get("/readyz").status_code == 503:
             break
         time.sleep(0.1)
     assert gateway.get("/readyz").status_code == 503
     with start_server(models, port=port):
-        for _ in range(100):
+        for _ in range(600):
             if gateway.get("/readyz").status_code == 200:
                 break
             time.sleep(0.1)
@@ -121,6 +129,9 @@ def test_an_event_log_that_cannot_be_written_keeps_nobody_waiting(start):
     assert gateway.ask("RecordEvent", user_id="ann", item_id="B1", event="view").recorded
     assert gateway.metric("tfrec_gateway_event_log_failures_total") == 2
     assert "the event log lost 1 lines" in gateway.log()
+    (gateway.folder / "moved").rename(gateway.folder / "events")
+    assert gateway.ask("RecordEvent", user_id="ann", item_id="C1", event="view").recorded
+    assert [line["item_id"] for line in gateway.logged()] == ["C1"]
 
 
 def test_the_rate_of_a_key_is_limited(start, keys):

@@ -154,6 +154,23 @@ def test_nothing_of_an_erased_shopper_is_left_in_any_file(tmp_path):
         assert history.recent("other", 5) == [A]
 
 
+def test_an_erasure_is_not_done_while_a_reader_keeps_the_write_ahead_log(tmp_path):
+    path = tmp_path / "history.db"
+    with SqliteHistory(path, busy_seconds=0.05) as history:
+        history.append("feedc0de", [A])
+        reader = sqlite3.connect(path, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM events").fetchone()
+        for _ in range(2):
+            with pytest.raises(HistoryUnavailableError, match=r"not from its write-ahead log, .*"):
+                history.erase("feedc0de")
+        assert history.recent("feedc0de", 5) == []
+        reader.execute("COMMIT")
+        reader.close()
+        assert history.erase("feedc0de") == 0
+        assert not any(b"feedc0de" in file.read_bytes() for file in tmp_path.iterdir())
+
+
 def test_a_thread_that_ends_takes_its_connection_with_it(tmp_path):
     path = tmp_path / "history.db"
     with SqliteHistory(path) as history:

@@ -114,6 +114,7 @@ class AlertBook:
         self.rules = list(rules)
         self._repeat = repeat_hours * SECONDS_PER_HOUR
         self._file = file
+        self._stored = True
         self._watches: dict[str, _Watch] = {}
         if file is not None and file.exists():
             names = {rule.name for rule in rules}
@@ -129,6 +130,8 @@ class AlertBook:
     def update(self, figures: Mapping[str, Figure], *, now: float, elapsed: float) -> list[Alert]:
         """Takes in the figures of a moment; returns what there is to tell.
 
+        `store` keeps that it was told.
+
         Args:
             figures: by tag.
             now: unix seconds, for the messages.
@@ -139,9 +142,20 @@ class AlertBook:
             for rule, metric, figure in self._matches(figures)
             if (alert := self._judge(rule, metric, figure, now, elapsed)) is not None
         ]
-        if self._file is not None and alerts:
-            write_json(self._file, _watches.dump_python(self._watches, mode="json"))
+        self._stored = self._stored and not alerts
         return alerts
+
+    def store(self) -> None:
+        """Writes the file if there was anything to tell since it was last written.
+
+        Raises:
+            UserError: if the disk is full or the file may not be written; the next call tries
+                again.
+            OSError: if the disk fails; likewise.
+        """
+        if self._file is not None and not self._stored:
+            write_json(self._file, _watches.dump_python(self._watches, mode="json"))
+            self._stored = True
 
     def _matches(self, figures: Mapping[str, Figure]) -> Iterator[tuple[Rule, str, Figure]]:
         for rule in self.rules:

@@ -1,8 +1,11 @@
 """The gateway's event log, format 1: served lists and what shoppers did, as JSON Lines."""
 
+import heapq
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -95,7 +98,8 @@ class EventLogReader:
     """Reads a log folder, and later what was added to it.
 
     Segments may be rotated, removed, or replaced by shorter ones (when a shopper is erased) between
-    two reads; no line is given twice.
+    two reads; no line is given twice. Several gateways may write at once, each to segments of its
+    own: a list may be in one and the click on it in another.
 
     Attributes:
         bad_lines: lines so far that could not be read.
@@ -114,16 +118,36 @@ class EventLogReader:
         self._segments: dict[str, _Segment] = {}
 
     def read(self) -> Iterator[LogLine]:
-        """Yields the finished lines that no earlier call has yielded, segment by segment."""
+        """Yields the finished lines that no earlier call has yielded, in the order of `received`.
+
+        Of lines that were received at once, lists come first. What is written meanwhile is left to
+        the next call. It looks ahead, so it should be read to its end.
+        """
         self.found = self.folder.is_dir()
         paths = sorted(self.folder.glob(SEGMENTS)) if self.found else []
         gone = self._segments.keys() - {path.name for path in paths}
         for name in gone:
             del self._segments[name]
-        for path in paths:
-            yield from self._read(path)
+        # All ends before the first line: a click that comes meanwhile would be read, but not its
+        # list, if the segment of that is at its end already.
+        ends = {path: _size(path) for path in paths}
+        parts = [(self._first(path), self._read(path, end)) for path, end in ends.items()]
+        for _, at_once in itertools.groupby(_merged(parts), key=attrgetter("received")):
+            yield from sorted(at_once, key=lambda line: isinstance(line, ShopperEvent))
 
-    def _read(self, path: Path) -> Iterator[LogLine]:
+    def _first(self, path: Path) -> float:
+        """Returns a time before which no line of a segment was received that is to be read."""
+        known = self._segments.get(path.name)
+        if known is not None:
+            return known.newest
+        try:
+            with path.open("rb") as file:
+                line = read_line(file.readline())
+        except OSError:
+            line = None  # removed by the rotation since it was listed
+        return float("-inf") if line is None else line.received
+
+    def _read(self, path: Path, end: int) -> Iterator[LogLine]:
         try:
             file = path.open("rb")
         except OSError:
@@ -137,8 +161,8 @@ class EventLogReader:
                 skip_until = segment.newest
             file.seek(segment.offset)
             for line in file:
-                if not line.endswith(b"\n"):
-                    break  # still being written
+                if not line.endswith(b"\n") or segment.offset + len(line) > end:
+                    break  # still being written, or written since
                 segment.offset += len(line)
                 parsed = read_line(line)
                 if parsed is None:
@@ -149,3 +173,31 @@ class EventLogReader:
                 segment.newest = max(segment.newest, parsed.received)
                 if parsed.received >= self.since:
                     yield parsed
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # removed by the rotation since it was listed
+
+
+def _merged(parts: Iterable[tuple[float, Iterator[LogLine]]]) -> Iterator[LogLine]:
+    """Yields the lines of parts, each of which is in the order of `received`, in that order.
+
+    Args:
+        parts: each with a time before which it has no line, and not begun before that: a log may
+            have more segments than a process may have open files.
+    """
+    waiting = sorted(parts, key=itemgetter(0), reverse=True)
+    heads: list[tuple[float, int, LogLine, Iterator[LogLine]]] = []
+    for number in itertools.count():
+        if waiting and (not heads or waiting[-1][0] <= heads[0][0]):
+            _, part = waiting.pop()
+        elif heads:
+            *_, line, part = heapq.heappop(heads)
+            yield line
+        else:
+            return
+        if (head := next(part, None)) is not None:
+            heapq.heappush(heads, (head.received, number, head, part))

@@ -160,11 +160,14 @@ class Monitor:
             tag: figure.value for tag, figure in figures.items() if math.isfinite(figure.value)
         }
         alerts = self.book.update(figures, now=now, elapsed=elapsed)
+        # Stored only afterwards: a kill in between has an alert told of twice, which is better than
+        # never.
+        deliver(alerts, self._sinks)
+        self._store_alerts()
         scalars["alerts/raised"] = float(len(self.book.firing))
         if alerts:
             texts["alerts"] = "\n".join(f"- {alert.message}" for alert in alerts)
         self.events.write(now, scalars, histograms, texts)
-        deliver(alerts, self._sinks)
         return alerts
 
     def close(self) -> None:
@@ -258,6 +261,16 @@ class Monitor:
         for tag, values in report.samples.items():
             counts, edges = np.histogram(values, _edges(values))
             histograms[tag] = edges, counts
+
+    def _store_alerts(self) -> None:
+        wrong = ""
+        try:
+            self.book.store()
+        except (UserError, OSError) as error:
+            # Without the name of the temporary file, which is another one at every look.
+            reason = getattr(error, "strerror", None) or error
+            wrong = f"after a restart, alerts are told of again, for they cannot be kept: {reason}"
+        self._say_once("the file of alerts", wrong)
 
     def _say_once(self, what: str, wrong: str) -> None:
         """Logs what is wrong when that changes."""
