@@ -22,7 +22,7 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.measuring import gain_with_interval
-from benchmarks.quality import step
+from benchmarks.quality import step, write_once
 from pipelines.console import table_console
 from tfrec.config import change_config, dump_config, load_config
 from tfrec.files import read_json, write_json
@@ -186,13 +186,12 @@ def main(
     for name, changes, steps, last in rows_of(groups):
         folder = out / re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-")
         record = folder / f"{split}-{seed}.json"
+        if steps:
+            texts = text_steps(data, config, out, steps, seed)
+            changes = {"text.bert": str(texts / f"text_{last}" / "bert")}
+        row = folder / "config.yaml"
+        write_once(row, dump_config(change_config(settings, changes)))
         if not record.exists():
-            if steps:
-                texts = text_steps(data, config, out, steps, seed)
-                changes = {"text.bert": str(texts / f"text_{last}" / "bert")}
-            row = folder / "config.yaml"
-            folder.mkdir(parents=True, exist_ok=True)
-            row.write_text(dump_config(change_config(settings, changes)), encoding="utf-8")
             run = folder / f"run-{seed}"
             given = ["--data", str(data), "--out", str(run), "--config", str(row)]
             training = folder / f"training-{seed}.json"
@@ -227,7 +226,7 @@ def text_steps(data: Path, config: Path, out: Path, steps: tuple[str, ...], seed
     name = "-".join(("text", *steps, str(seed)))
     changed = out / f"{name}.yaml"
     changes = {"text_training.steps": list(steps)}
-    changed.write_text(dump_config(change_config(load_config(config), changes)), encoding="utf-8")
+    write_once(changed, dump_config(change_config(load_config(config), changes)))
     given = ["--data", str(data), "--out", str(out / name), "--config", str(changed)]
     step(out / f"{name}.json", "train", "text", *given, "--seed", str(seed))
     return out / name

@@ -24,7 +24,7 @@ from benchmarks.machine import machine
 from benchmarks.measuring import processor_seconds
 from pipelines.console import table_console
 from pipelines.peak_memory import PeakMemory
-from tfrec.config import load_config
+from tfrec.config import dump_config, load_config
 from tfrec.files import read_json, write_json
 
 BASELINE = "item_knn"
@@ -41,7 +41,7 @@ SLICES = {"all shoppers": None, "history of 1-2": "history 1-2"}
 @click.option("--at", default=10, show_default=True, help="Cutoff of the metrics.")
 def main(events: str, items: str, config: str, out: Path, seeds: tuple[int, ...], at: int) -> None:
     """Prepare once; train retrieval and ranking and evaluate on the test split for each seed."""
-    out.mkdir(parents=True, exist_ok=True)
+    write_once(out / "config.yaml", dump_config(load_config(config)))
     data = out / "data"
     cost = step(
         out / "prepare.json",
@@ -82,6 +82,21 @@ def main(events: str, items: str, config: str, out: Path, seeds: tuple[int, ...]
         console.print(table_of(summary[mode], f"{config}, test, repeats: {mode}", seeds, at))
     console.print(cost_table(costs, summary["machine"]))
     write_json(out / "summary.json", summary)
+
+
+def write_once(path: Path, settings: str) -> None:
+    """Writes the configuration of what is measured, or refuses another than there was.
+
+    Raises:
+        UsageError: if the file says something else: old figures would be taken for new ones.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.read_text(encoding="utf-8") != settings:
+        raise click.UsageError(
+            f"{path} says with which settings the figures beside it were measured, and those of "
+            "now are others; give another folder with --out, or remove this one"
+        )
+    path.write_text(settings, encoding="utf-8")
 
 
 def step(record: Path, *words: str) -> dict[str, float]:

@@ -4,6 +4,7 @@ import io
 import json
 import math
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
@@ -187,3 +188,12 @@ def test_sources_of_a_finished_benchmark(tmp_path):
     assert sources.runs == [tmp_path / "seed-7" / "run", tmp_path / "seed-8" / "run"]
     assert sources.ranks[1] == tmp_path / "seed-8" / "test-exclude.parquet"
     assert sources.validation == tmp_path / "seed-7" / "valid-exclude.json"
+
+
+def test_figures_of_other_settings_are_not_taken_for_new_ones(tmp_path):
+    path = tmp_path / "out" / "config.yaml"
+    for _ in range(2):
+        benchmark.write_once(path, "seed: 1\n")
+    with pytest.raises(click.UsageError, match="give another folder with --out"):
+        benchmark.write_once(path, "seed: 2\n")
+    assert path.read_text() == "seed: 1\n"

@@ -95,6 +95,13 @@ class TestAsARuleOfTheMonitor:
             sink.send(alert)
         assert served(models) == {key: [1, 2] for key in MODELS}
 
+    def test_nor_is_the_one_before_when_the_monitor_is_started_again(self, models):
+        for _ in range(2):
+            sink = ActionSink(self.RULES, {"roll_back": RollBackOnce(models)})
+            for alert in self.alerts(empty_share=0.9):
+                sink.send(alert)
+            assert served(models) == {key: [1, 2] for key in MODELS}
+
     def test_a_rule_without_action_only_tells(self, models):
         sink = ActionSink(self.RULES, {"roll_back": RollBackOnce(models)})
         (alert,) = self.alerts(latency=20.0)
@@ -102,7 +109,9 @@ class TestAsARuleOfTheMonitor:
         assert served(models) == {key: [1, 2, 3] for key in MODELS}
 
     def test_what_cannot_be_done_is_logged_and_no_more(self, models, caplog):
-        roll_back(models, to=1)
+        for name in MODELS:
+            for version in (2, 3):
+                (models / name / str(version)).rmdir()
         sink = ActionSink(self.RULES, {"roll_back": RollBackOnce(models)})
         (alert,) = self.alerts(empty_share=0.9)
         sink.send(alert)

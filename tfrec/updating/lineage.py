@@ -15,6 +15,7 @@ from tfrec.training.transfer import SourceRun
 from tfrec.updating.batch_record import BatchRecord
 from tfrec.updating.gate import Verdict
 from tfrec.updating.identity import code_identity
+from tfrec.updating.rollback import WITHDRAWN
 from tfrec.updating.state import SERVED, UpdateState
 
 
@@ -165,7 +166,7 @@ def _folder(models: Path, version: int | None) -> Path:
     name = MODELS[0]
     if version is None:
         version = max(versions_of(models / name), default=0)
-    for path in (models / name / str(version), models / name / f".{version}.withdrawn"):
+    for path in (models / name / str(version), models / name / WITHDRAWN.format(version)):
         if path.is_dir():
             return path
     told = ", ".join(str(each) for each in versions_of(models / name)) or "none"

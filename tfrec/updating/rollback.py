@@ -1,11 +1,15 @@
 """Takes the newest version back, so that the one before it is served again."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tfrec.errors import UserError
 from tfrec.export.versions import MODELS, versions_of
 from tfrec.files import disk_errors_as_user_errors
+
+WITHDRAWN = ".{}.withdrawn"
+"""Name of a withdrawn version's folder."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +65,16 @@ def roll_back(models: str | Path, *, to: int | None = None) -> RolledBack:
             for name in reversed(MODELS):
                 path = models / name / str(version)
                 if path.is_dir():
-                    path.rename(path.with_name(f".{version}.withdrawn"))
+                    path.rename(path.with_name(WITHDRAWN.format(version)))
     return RolledBack(withdrawn, to)
 
 
 class RollBackOnce:
-    """Rolls back for an alarm, but not beyond a version that it went back to itself.
+    """Rolls back for an alarm, but not beyond a version that was gone back to.
 
-    Several rules may be raised by one bad version, one after the other; only the first of them
-    takes it back. If the version before is no better, a human has to look.
+    Several rules may be raised by one bad version, one after the other, or one of them twice if the
+    monitor is started again; only the first takes it back. If the version before is no better, a
+    human has to look.
 
     Args:
         models: the models folder.
@@ -77,7 +82,6 @@ class RollBackOnce:
 
     def __init__(self, models: Path) -> None:
         self._models = models
-        self._went_back_to: int | None = None
 
     def __call__(self) -> str:
         """Rolls back, and says what was done.
@@ -86,8 +90,13 @@ class RollBackOnce:
             UserError: if there is nothing to go back to.
         """
         newest = max(versions_of(self._models / MODELS[0]), default=None)
-        if newest is not None and newest == self._went_back_to:
+        if newest is not None and any(one > newest for one in self._withdrawn()):
             return f"version {newest} was gone back to before and stays"
         done = roll_back(self._models)
-        self._went_back_to = done.served
         return f"version {done.withdrawn[0]} is withdrawn; {done.served} is served again"
+
+    def _withdrawn(self) -> Iterator[int]:
+        for path in (self._models / MODELS[0]).glob(WITHDRAWN.format("*")):
+            number = path.name.split(".")[1]
+            if number.isdecimal():
+                yield int(number)
