@@ -199,6 +199,14 @@ def test_principal_directions_keep_dot_products_of_a_plane():
     assert not principal_directions(vectors, 7)[:, 5:].any()
 
 
+def test_principal_directions_of_repeated_vectors():
+    vectors = np.random.default_rng(3).normal(size=(9, 4)).astype(np.float32)
+    repeats = np.array([1, 5, 1, 1, 9, 2, 1, 1, 3])
+    found = principal_directions(vectors, 2, repeats)
+    expected = principal_directions(np.repeat(vectors, repeats, axis=0), 2)
+    np.testing.assert_allclose(np.abs(expected.T @ found), np.eye(2), atol=1e-5)
+
+
 def test_fragments_are_runs_of_words_and_no_whole_text():
     texts = ["red cotton dress", "lamp", "red cotton"]
     made = fragments(texts, 20, seed=0)

@@ -96,7 +96,8 @@ def small_tower(teacher: BertTextTower, tokens: TokenRows, config: DistilConfig)
         max_tokens=teacher.max_tokens,
     )
     words = teacher.backbone.token_embedding.embeddings.numpy()
-    basis = principal_directions(words[tokens.flat], config.width)
+    used, counts = np.unique(tokens.flat, return_counts=True)
+    basis = principal_directions(words[used], config.width, counts)
     for from_layer, to_layer, name in (
         (teacher.backbone.token_embedding, tower.backbone.token_embedding, "embeddings"),
         (teacher.backbone.segment_embedding, tower.backbone.segment_embedding, "embeddings"),
@@ -110,7 +111,9 @@ def small_tower(teacher: BertTextTower, tokens: TokenRows, config: DistilConfig)
     return tower
 
 
-def principal_directions(vectors: np.ndarray, count: int) -> np.ndarray:
+def principal_directions(
+    vectors: np.ndarray, count: int, repeats: np.ndarray | None = None
+) -> np.ndarray:
     """Returns float32 `[dimension, count]`: directions that keep most of the dot products.
 
     Columns are orthonormal; where there are fewer dimensions than `count`, the last are zero.
@@ -118,8 +121,11 @@ def principal_directions(vectors: np.ndarray, count: int) -> np.ndarray:
     Args:
         vectors: float `[num_vectors, dimension]`, not centred.
         count: number of directions.
+        repeats: `[num_vectors]`, how often each vector counts; `None` for once.
     """
-    _, directions = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
+    exact = vectors.astype(np.float64)
+    weighted = exact if repeats is None else exact * repeats[:, np.newaxis]
+    _, directions = np.linalg.eigh(weighted.T @ exact)
     kept = directions[:, ::-1][:, :count]
     basis = np.zeros((vectors.shape[1], count), np.float32)
     basis[:, : kept.shape[1]] = kept
