@@ -66,10 +66,9 @@ def command(
     """Find settings with a better validation score.
 
     Each trial trains with other settings; the first takes those of the configuration, as far as the
-    space has them. Trials that
-    are worse than the median of the others at the same epoch end early. `DIR/best.yaml` holds the
-    best settings, and `tensorboard --logdir DIR/trials` compares all. The test split is never
-    looked at.
+    space has them. Trials that are worse than the median of the others at the same epoch end early.
+    `DIR/best.yaml` holds the best settings, and `tensorboard --logdir DIR/trials` compares all. The
+    test split is never looked at.
     """
     settings = load_config(config)
     from tfrec.tuning.space import SearchSpace

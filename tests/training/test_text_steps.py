@@ -30,7 +30,7 @@ STEPS = {
         "policy": "lora",
         "batch_pairs": 32,
         "pairs_per_epoch": 640,
-        "training": {"epochs": 2, "learning_rate": 0.01},
+        "training": {"epochs": 3, "learning_rate": 0.01},
     },
     "distil": {
         "layers": 1,
@@ -83,7 +83,7 @@ def test_masked_pre_training_guesses_better_and_moves_every_weight(trained):
 def test_contrastive_fine_tuning_brings_together_what_is_bought_together(trained):
     folder, _, steps = trained
     curve = scalars(folder / "run" / "text_contrastive" / "logs")["validation/pair_recall@20"]
-    assert steps[2].metrics["pair_recall@20"] > curve[0] + 0.05
+    assert steps[2].metrics["pair_recall@20"] > curve[0] + 0.08
     before = load_file(f"{steps[1].bert}/model.safetensors")
     after = load_file(f"{steps[2].bert}/model.safetensors")
     moved = {name for name in after if not np.array_equal(before[name], after[name])}
@@ -127,7 +127,9 @@ def test_what_is_finished_is_not_done_again(trained, planted, monkeypatch):
 
 
 def test_a_step_that_was_stopped_goes_on(planted, tmp_path, monkeypatch):
-    config = experiment(tmp_path, steps=["contrastive"])
+    training = {**STEPS["contrastive"]["training"], "epochs": 2}
+    contrastive = {**STEPS["contrastive"], "training": training}
+    config = experiment(tmp_path, steps=["contrastive"], contrastive=contrastive)
 
     class Stop(RunProgress):
         def step_taken(self, report):

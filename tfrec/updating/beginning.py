@@ -46,8 +46,7 @@ def begin(
             "was exported from, or export this one"
         )
     # An export may have been given other settings than those that the models were trained with.
-    served = {name: getattr(bundle.config, name) for name in SETTINGS}
-    kept = config_of_both(first, second).model_copy(update=served)
+    kept = take_sections(config_of_both(first, second), bundle.config, SETTINGS)
     settings = settings_of(kept, config)
     check_settings(dataset, settings)
     home.begin(run, dataset.path, bundle.version, settings)
